@@ -1,0 +1,2 @@
+/** Runs OCI containers through conmon and runc or crun: start, adopt, signal, exec, figures, logs. */
+export type * from './types.ts';

@@ -1,0 +1,2 @@
+/** The truth on disk: the SQLite database, image directories and data directories. */
+export type * from './types.ts';
