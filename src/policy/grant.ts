@@ -1,5 +1,12 @@
+import { BerthError } from '../lib/errors.ts';
+import type { Json } from '../lib/json.ts';
 import type { LaunchSettings } from '../image/index.ts';
 import type { OciConfig } from '../runtime/index.ts';
+import { grantMounts } from './mounts.ts';
+import { grantProcess } from './process.ts';
+import { maskedPaths, namespaces, readonlyPaths } from './profile.ts';
+import { Request } from './request.ts';
+import { grantResources } from './resources.ts';
 
 /** What a grant is computed from besides the request itself; all of it plain data. */
 export interface GrantContext {
@@ -10,13 +17,74 @@ export interface GrantContext {
   readonly cgroupPath: string;
   /** Host directory of each path in `settings.data`. */
   readonly dataPaths: ReadonlyMap<string, string>;
-  /** Host directory of each name in `settings.exports` and of each `<app>/<name>` in `settings.imports` that exists. */
+  /** Host directory of each name in `settings.exports`, and of each `<app>/<name>` in `settings.imports`. */
   readonly exportPaths: ReadonlyMap<string, string>;
   readonly importPaths: ReadonlyMap<string, string>;
+}
+
+export interface WithheldField {
+  /** JSON path in `config.json`. */
+  readonly path: string;
+  readonly why: string;
 }
 
 /** The answer: the config that runs, and what was asked for but withheld, by JSON path. */
 export interface Grant {
   readonly config: OciConfig;
-  readonly withheld: readonly { readonly path: string; readonly why: string }[];
+  readonly withheld: readonly WithheldField[];
+}
+
+const notKnown = 'Berth does not grant this field';
+
+/**
+ * The config that runs, built from known fields of the request and the fixed profile.
+ * @param request the app's `config.json` (OCI runtime specification)
+ * @throws BerthError `bad_package` with the JSON path of a field that is missing or of the wrong kind
+ */
+export function grant(request: Json, context: GrantContext): Grant {
+  const withheld: WithheldField[] = [];
+  const top = new Request(request);
+  top.ignore('ociVersion', 'annotations', 'hostname');
+  const root = top.object('root');
+  if (root?.string('path') !== 'rootfs') throw new BerthError('bad_package', 'config.json: root.path is not "rootfs"');
+  root.ignore('readonly');
+
+  const requestedProcess = top.object('process');
+  if (requestedProcess === undefined) throw new BerthError('bad_package', 'config.json: process is missing');
+  const process = grantProcess(requestedProcess, withheld);
+  const mounts = grantMounts(top.objects('mounts'), context, withheld);
+  const linux = top.object('linux');
+  const resources = grantResources(linux?.object('resources'), withheld);
+  checkNamespaces(linux?.objects('namespaces') ?? [], withheld);
+  linux?.ignore('maskedPaths', 'readonlyPaths', 'cgroupsPath', 'rootfsPropagation');
+
+  for (const part of [top, root, requestedProcess, linux]) {
+    for (const path of part?.rest() ?? []) withheld.push({ path, why: notKnown });
+  }
+  const config = {
+    ociVersion: '1.0.2',
+    process,
+    root: { path: context.rootfs, readonly: true },
+    hostname: context.app.slice(0, 64),
+    mounts,
+    linux: {
+      cgroupsPath: context.cgroupPath,
+      namespaces: namespaces.map((type) => ({ type })),
+      resources,
+      maskedPaths,
+      readonlyPaths,
+    },
+  };
+  return { config, withheld };
+}
+
+function checkNamespaces(requested: readonly Request[], withheld: WithheldField[]): void {
+  for (const namespace of requested) {
+    const type = namespace.string('type') ?? '';
+    if (namespace.has('path')) {
+      withheld.push({ path: namespace.at('path'), why: 'joining a namespace by path is never granted; the app gets its own' });
+    } else if (!(namespaces as readonly string[]).includes(type)) {
+      withheld.push({ path: namespace.at('type'), why: `no ${type} namespace in the fixed profile` });
+    }
+  }
 }

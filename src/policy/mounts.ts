@@ -1,0 +1,48 @@
+import { posix } from 'node:path';
+import { parseSize } from '../lib/units.ts';
+import type { GrantContext, WithheldField } from './grant.ts';
+import { limits, standardMounts, type Mount } from './profile.ts';
+import type { Request } from './request.ts';
+
+/** Where exports and imports appear in a container. */
+const exportsRoot = '/run/exports';
+const importsRoot = '/run/imports';
+
+/** Destinations that the profile decides about; a request for one of them is answered by it. */
+const decided = new Set([...standardMounts.map((mount) => mount.destination), '/sys/fs/cgroup']);
+
+/** `mounts` of the config that runs: the standard ones, requested tmpfs, then Berth's own directories for the app. */
+export function grantMounts(requests: readonly Request[], context: GrantContext, withheld: WithheldField[]): readonly Mount[] {
+  const requested = requests.flatMap((request) => grantMount(request, withheld) ?? []);
+  return [
+    ...standardMounts,
+    ...requested,
+    ...[...context.dataPaths].map(([destination, source]) => bind(source, destination, 'rw')),
+    ...[...context.exportPaths].map(([name, source]) => bind(source, `${exportsRoot}/${name}`, 'rw', 'noexec')),
+    ...[...context.importPaths].map(([name, source]) => bind(source, `${importsRoot}/${name}`, 'ro', 'noexec')),
+  ];
+}
+
+function bind(source: string, destination: string, ...options: string[]): Mount {
+  return { destination, type: 'bind', source, options: ['bind', 'nosuid', 'nodev', ...options] };
+}
+
+function grantMount(request: Request, withheld: WithheldField[]): Mount | undefined {
+  const destination = request.string('destination') ?? '';
+  const type = request.string('type') ?? '';
+  const options = request.strings('options') ?? [];
+  const refuse = (why: string): undefined => {
+    withheld.push({ path: request.path, why });
+  };
+  if (decided.has(destination) && type !== 'bind') return undefined;
+  if (type !== 'tmpfs') return refuse(`a mount of type "${type}" at ${destination}: only tmpfs is granted`);
+  if (!destination.startsWith('/') || posix.normalize(destination) !== destination || destination === '/') {
+    return refuse(`"${destination}" is not a plain absolute path below /`);
+  }
+  if (['/proc', '/sys', '/dev'].some((top) => destination.startsWith(`${top}/`))) return refuse('no mounts below /proc, /sys and /dev');
+  const size = options.find((option) => option.startsWith('size='))?.slice('size='.length);
+  const mode = options.find((option) => /^mode=[01]?[0-7]{3}$/.test(option)) ?? 'mode=755';
+  const bytes = size === undefined ? limits.tmpfsBytes.default : parseSize(size.replace(/[kmg]$/, (unit) => unit.toUpperCase()), `config.json: ${request.at('options')}`);
+  if (bytes > limits.tmpfsBytes.most) return refuse(`a tmpfs of more than ${limits.tmpfsBytes.most} bytes`);
+  return { destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'noexec', mode, `size=${bytes}`] };
+}

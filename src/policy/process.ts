@@ -1,0 +1,74 @@
+import { BerthError } from '../lib/errors.ts';
+import type { WithheldField } from './grant.ts';
+import { allowedCapabilities, rlimitCeilings } from './profile.ts';
+import type { Request } from './request.ts';
+
+const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** `process` of the config that runs (OCI runtime specification, "Process"). */
+export function grantProcess(request: Request, withheld: WithheldField[]): Readonly<Record<string, unknown>> {
+  const args = request.strings('args') ?? [];
+  if (args.length === 0 || args[0] === '') {
+    throw new BerthError('bad_package', `config.json: ${request.at('args')} names no program to run`);
+  }
+  const cwd = request.string('cwd') ?? '/';
+  if (!cwd.startsWith('/')) throw new BerthError('bad_package', `config.json: ${request.at('cwd')} is not an absolute path`);
+  const env = request.strings('env') ?? [];
+  if (request.boolean('terminal') === true) {
+    withheld.push({ path: request.at('terminal'), why: 'apps run without a terminal; `berth exec` gives one command its own' });
+  }
+  request.ignore('noNewPrivileges', 'consoleSize');
+  const user = request.object('user');
+  const additionalGids = user?.integers('additionalGids') ?? [];
+  const umask = user?.integer('umask');
+  const granted = {
+    terminal: false,
+    user: {
+      uid: identity(user, 'uid'),
+      gid: identity(user, 'gid'),
+      ...(umask === undefined ? {} : { umask }),
+      ...(additionalGids.length === 0 ? {} : { additionalGids }),
+    },
+    args,
+    env: env.some((entry) => entry.startsWith('PATH=')) ? env : [defaultPath, ...env],
+    cwd,
+    noNewPrivileges: true,
+    capabilities: grantCapabilities(request.object('capabilities'), withheld),
+    rlimits: grantRlimits(request.objects('rlimits'), withheld),
+  };
+  for (const path of user?.rest() ?? []) withheld.push({ path, why: 'Berth does not grant this field' });
+  return granted;
+}
+
+function identity(user: Request | undefined, name: 'uid' | 'gid'): number {
+  const id = user?.integer(name) ?? 0;
+  if (id < 0 || id > 0xffff_fffe) throw new BerthError('bad_package', `config.json: ${user!.at(name)} is not a user or group number`);
+  return id;
+}
+
+/** One set for all: what is asked for in `bounding` and allowed. Ambient and inheritable sets stay empty. */
+function grantCapabilities(request: Request | undefined, withheld: WithheldField[]): Readonly<Record<string, readonly string[]>> {
+  const bounding = request?.strings('bounding') ?? [];
+  for (const name of ['effective', 'permitted', 'inheritable', 'ambient']) request?.strings(name);
+  bounding.forEach((capability, index) => {
+    if (!allowedCapabilities.has(capability)) {
+      withheld.push({ path: `${request!.at('bounding')}[${index}]`, why: `${capability} is not in the fixed profile` });
+    }
+  });
+  const granted = bounding.filter((capability) => allowedCapabilities.has(capability));
+  return { bounding: granted, effective: granted, permitted: granted, inheritable: [], ambient: [] };
+}
+
+function grantRlimits(requests: readonly Request[], withheld: WithheldField[]): readonly Readonly<Record<string, unknown>>[] {
+  const granted = [{ type: 'RLIMIT_CORE', soft: 0, hard: 0 }];
+  for (const request of requests) {
+    const type = request.string('type') ?? '';
+    const soft = request.integer('soft') ?? 0;
+    const hard = request.integer('hard') ?? soft;
+    const ceiling = rlimitCeilings[type];
+    if (ceiling === undefined) withheld.push({ path: request.path, why: `${type} is not granted` });
+    else if (hard > ceiling) withheld.push({ path: request.at('hard'), why: `more than ${ceiling}` });
+    else if (type !== 'RLIMIT_CORE') granted.push({ type, soft, hard });
+  }
+  return granted;
+}

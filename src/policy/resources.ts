@@ -1,0 +1,43 @@
+import { BerthError } from '../lib/errors.ts';
+import type { WithheldField } from './grant.ts';
+import { limits } from './profile.ts';
+import type { Request } from './request.ts';
+
+/** `linux.resources` of the config that runs: bounded memory, processes and processor share; no devices. */
+export function grantResources(request: Request | undefined, withheld: WithheldField[]): Readonly<Record<string, unknown>> {
+  const memory = request?.object('memory');
+  const cpu = request?.object('cpu');
+  const pids = request?.object('pids');
+  const quota = positive(cpu, 'quota');
+  const period = positive(cpu, 'period');
+  const granted = {
+    devices: [{ allow: false, access: 'rwm' }],
+    memory: { limit: Math.max(limits.memoryBytes.least, positive(memory, 'limit') ?? limits.memoryBytes.default) },
+    pids: { limit: bounded(pids, 'limit', limits.pids, withheld) },
+    cpu: {
+      shares: Math.max(limits.cpuShares.least, bounded(cpu, 'shares', limits.cpuShares, withheld)),
+      ...(quota === undefined ? {} : { quota, period: period ?? 100_000 }),
+    },
+  };
+  for (const device of request?.objects('devices') ?? []) {
+    if (device.boolean('allow') === true) withheld.push({ path: device.path, why: 'no device is in the fixed profile' });
+  }
+  for (const part of [request, memory, cpu, pids]) {
+    for (const path of part?.rest() ?? []) withheld.push({ path, why: 'Berth does not grant this limit' });
+  }
+  return granted;
+}
+
+/** A limit above 0; 0 and -1 mean that none is asked for. */
+function positive(request: Request | undefined, name: string): number | undefined {
+  const value = request?.integer(name);
+  if (value === undefined || value === 0 || value === -1) return undefined;
+  if (value < 0) throw new BerthError('bad_package', `config.json: ${request!.at(name)} is negative`);
+  return value;
+}
+
+function bounded(request: Request | undefined, name: string, limit: { readonly default: number; readonly most: number }, withheld: WithheldField[]): number {
+  const value = positive(request, name);
+  if (value !== undefined && value > limit.most) withheld.push({ path: request!.at(name), why: `more than ${limit.most}; limited to that` });
+  return Math.min(value ?? limit.default, limit.most);
+}
