@@ -3,3 +3,6 @@ export { annotationPrefix, annotations, parseSettings } from './settings.ts';
 export type { HealthCheck, LaunchSettings, RestartPolicy } from './settings.ts';
 export { defaultLimits } from './limits.ts';
 export type * from './types.ts';
+export { formatControl, formatDepends, parseControl, parseDepends } from './control.ts';
+export { hostArchitectures, isArchitectureAccepted } from './architecture.ts';
+export { checkVersion, compareVersions, satisfies } from './version.ts';
