@@ -1,0 +1,176 @@
+/**
+ * Gets a checkout ready: called before `npm start` and `npm test`, or alone as `node scripts/setup.mjs [start|test]`.
+ * Plain JavaScript without packages that runs on Node 20, since it is what brings the packages and Node 26.
+ * Says what it does, changes nothing that is in order, and is silent then.
+ */
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, readdirSync, readFileSync, statSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+const oldestNode = 20;
+const checkout = join(import.meta.dirname ?? '.', '..');
+const ownPrograms = join(checkout, 'node_modules', '.bin');
+const ownNode = join(checkout, 'node_modules', 'node', 'bin', 'node');
+
+/**
+ * Programs of the system: any one of `programs` will do. `containers`: only for what needs root, so that `npm test`
+ * without root goes on without it.
+ */
+const needs = [
+  { programs: ['conmon'], package: 'conmon', purpose: 'holds each container, so that apps outlive berthd', for: ['start', 'test'], containers: true },
+  { programs: ['runc', 'crun'], package: 'runc', purpose: 'OCI runtime: makes the containers', for: ['start', 'test'], containers: true },
+  { programs: ['mount'], package: 'mount', purpose: 'file systems of containers, small disks for tests', for: ['start', 'test'], containers: true },
+  { programs: ['mkfs.ext4'], package: 'e2fsprogs', purpose: 'makes the small disks on which tests run out of space', for: ['test'], containers: true },
+  { programs: ['xz'], package: 'xz-utils', purpose: 'reads and writes packages compressed with xz', for: ['start', 'test'] },
+  { programs: ['dpkg-deb'], package: 'dpkg', purpose: 'unpacks what the examples take from Debian', for: ['start', 'test'] },
+  { programs: ['ar'], package: 'binutils', purpose: 'checks that packages are readable by other tools', for: ['test'] },
+  { programs: ['zstd'], package: 'zstd', purpose: 'checks that packages are readable by other tools', for: ['test'] },
+];
+
+function say(line) {
+  process.stdout.write(`setup: ${line}\n`);
+}
+
+/** Ends with a sentence that says what is wrong and what to do. */
+function giveUp(...lines) {
+  for (const line of lines) process.stderr.write(`setup: ${line}\n`);
+  process.exit(1);
+}
+
+/** True if a program is on the PATH or where Debian keeps those of the administrator. */
+function isThere(program) {
+  const directories = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'];
+  return directories.some((directory) => {
+    try {
+      accessSync(join(directory, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Runs a command before the eyes of the person, without this checkout's own Node in the way; gives the exit code. */
+function show(command, args, options = {}) {
+  const path = (process.env.PATH ?? '').split(delimiter).filter((directory) => directory !== ownPrograms);
+  const env = { ...process.env, PATH: path.join(delimiter), ...options.env };
+  const result = spawnSync(command, args, { ...options, cwd: checkout, stdio: 'inherit', env });
+  if (result.error) giveUp(`cannot run ${command}: ${result.error.message}`);
+  return result.status ?? 1;
+}
+
+function checkHost(purpose, isRoot) {
+  const major = Number(process.versions.node.split('.')[0]);
+  if (major < oldestNode) giveUp(`this is Node ${process.versions.node}; Berth's set-up needs ${oldestNode} or later (it then brings Node 26 itself)`);
+  if (process.platform !== 'linux') giveUp(`this is ${process.platform}; Berth runs containers and so needs Linux (Debian 12 is what it is tested on)`);
+  if (purpose === 'start' && !isRoot) {
+    giveUp(
+      'the demonstration runs real containers, and those need root:  sudo npm start',
+      'if sudo does not find npm or node:  sudo env "PATH=$PATH" npm start',
+    );
+  }
+  if (purpose === 'test' && !isRoot) {
+    if (process.env.CI) giveUp('CI is set, so every test must run, but those with containers need root and this is not root');
+    say('not root: tests with real containers are left out (sudo npm test runs them all)');
+  }
+}
+
+/** True if apt knows at least one list of packages: a fresh container image has none. */
+function hasAptLists() {
+  try {
+    return readdirSync('/var/lib/apt/lists').some((name) => /_Packages(\.|$)/.test(name));
+  } catch {
+    return false;
+  }
+}
+
+function apt(...args) {
+  return show('apt-get', ['-q', '-y', ...args], { env: { DEBIAN_FRONTEND: 'noninteractive' } }) === 0;
+}
+
+function updateLists() {
+  say('fetching the lists of Debian packages (apt-get update)');
+  return apt('update');
+}
+
+function installSystemPackages(purpose, isRoot) {
+  const wanted = needs.filter((need) => need.for.includes(purpose) && (isRoot || !need.containers));
+  const missing = wanted.filter((need) => !need.programs.some(isThere));
+  const canInstall = isRoot && isThere('apt-get');
+  // The examples take programs from Debian's archive, so the lists count even when nothing is missing.
+  const needsLists = canInstall && !hasAptLists();
+  if (missing.length === 0 && !needsLists) return;
+
+  const packages = [...new Set(missing.map((need) => need.package))];
+  const command = `apt-get install --no-install-recommends ${packages.join(' ')}`;
+  if (missing.length > 0) {
+    say(canInstall ? 'installing programs of the system that are missing:' : 'programs of the system are missing:');
+    for (const need of missing) say(`  ${need.programs.join(' or ')} (Debian package ${need.package}): ${need.purpose}`);
+    if (!canInstall) giveUp(`get them with:  ${isRoot ? '' : 'sudo '}${command}`);
+  }
+
+  const install = () => packages.length === 0 || apt('install', '--no-install-recommends', ...packages);
+  // Lists that are there may be too old to fetch by; only a failure tells.
+  const done = (!needsLists && install()) || (updateLists() && install());
+  if (!done) giveUp(`apt-get failed, see above; to try by hand:  apt-get update && ${command}`);
+}
+
+function readJson(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    if (error.code === 'ENOENT') return undefined;
+    throw new Error(`cannot read ${path}: ${error.message}`, { cause: error });
+  }
+}
+
+/**
+ * True if node_modules holds what package-lock.json says: npm writes the same entries into a hidden lock file when it
+ * has finished, without the root and without optional packages for other kinds of machine.
+ */
+function packagesMatch() {
+  const wanted = readJson(join(checkout, 'package-lock.json')).packages;
+  const installed = readJson(join(checkout, 'node_modules', '.package-lock.json'))?.packages;
+  if (installed === undefined) return false;
+  const isSame = (path) => wanted[path]?.version === installed[path]?.version && wanted[path]?.integrity === installed[path]?.integrity;
+  const isWanted = (path) => path !== '' && !(wanted[path].optional && installed[path] === undefined);
+  return Object.keys(installed).every(isSame) && Object.keys(wanted).filter(isWanted).every(isSame);
+}
+
+/** True if the package `node` has fetched its program, which it does in an install script that npm may have blocked. */
+function hasOwnNode() {
+  try {
+    accessSync(ownNode, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The checkout's owner runs npm, so that `sudo npm start` leaves nothing of root's in somebody's working copy. */
+function asOwner(isRoot) {
+  const { uid, gid } = statSync(checkout);
+  if (!isRoot || uid === 0) return {};
+  const entry = spawnSync('getent', ['passwd', String(uid)], { encoding: 'utf8' }).stdout ?? '';
+  const home = entry.split(':')[5];
+  return home ? { uid, gid, env: { HOME: home } } : {};
+}
+
+function installPackages(isRoot) {
+  const identity = asOwner(isRoot);
+  if (!packagesMatch()) {
+    say('fetching the packages of package-lock.json into node_modules (npm ci; Node 26 is among them, 150 MB)');
+    if (show('npm', ['ci', '--no-audit', '--no-fund'], identity) !== 0) giveUp('npm ci failed, see above');
+  }
+  if (hasOwnNode()) return;
+  say('npm has not run the install script that fetches Node 26; running it now (npm rebuild node)');
+  show('npm', ['rebuild', 'node', '--ignore-scripts=false'], identity);
+  if (!hasOwnNode()) giveUp(`there is still no ${ownNode}; see above, and check ignore-scripts and allow-scripts in your npm configuration`);
+}
+
+const [purpose = 'start'] = process.argv.slice(2);
+if (purpose !== 'start' && purpose !== 'test') giveUp(`usage: node scripts/setup.mjs [start|test], not ${purpose}`);
+const isRoot = process.getuid?.() === 0;
+checkHost(purpose, isRoot);
+installSystemPackages(purpose, isRoot);
+installPackages(isRoot);
