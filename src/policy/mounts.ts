@@ -1,5 +1,4 @@
 import { posix } from 'node:path';
-import { parseSize } from '../lib/units.ts';
 import type { GrantContext, WithheldField } from './grant.ts';
 import { limits, standardMounts, type Mount } from './profile.ts';
 import type { Request } from './request.ts';
@@ -40,9 +39,16 @@ function grantMount(request: Request, withheld: WithheldField[]): Mount | undefi
     return refuse(`"${destination}" is not a plain absolute path below /`);
   }
   if (['/proc', '/sys', '/dev'].some((top) => destination.startsWith(`${top}/`))) return refuse('no mounts below /proc, /sys and /dev');
-  const size = options.find((option) => option.startsWith('size='))?.slice('size='.length);
   const mode = options.find((option) => /^mode=[01]?[0-7]{3}$/.test(option)) ?? 'mode=755';
-  const bytes = size === undefined ? limits.tmpfsBytes.default : parseSize(size.replace(/[kmg]$/, (unit) => unit.toUpperCase()), `config.json: ${request.at('options')}`);
-  if (bytes > limits.tmpfsBytes.most) return refuse(`a tmpfs of more than ${limits.tmpfsBytes.most} bytes`);
+  const bytes = tmpfsBytes(options);
+  if (bytes === undefined || bytes > limits.tmpfsBytes.most) return refuse(`its size is not one of at most ${limits.tmpfsBytes.most} bytes`);
   return { destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'noexec', mode, `size=${bytes}`] };
+}
+
+/** The option `size=` of tmpfs(5), in bytes; undefined if it is not a number with k, m or g. */
+function tmpfsBytes(options: readonly string[]): number | undefined {
+  const option = options.find((candidate) => candidate.startsWith('size='));
+  if (option === undefined) return limits.tmpfsBytes.default;
+  const match = /^size=(\d+)([kmg]?)$/i.exec(option);
+  return match === null ? undefined : Number(match[1]) * 1024 ** ['', 'k', 'm', 'g'].indexOf(match[2]!.toLowerCase());
 }

@@ -22,7 +22,7 @@ export interface OpenedDatabase {
  * Opens `<root>/berth.db`, or makes it. The store's id stands in the database and in `<root>/store-id`; if they differ,
  * or the database is gone or corrupt while images are there, the database is not complete. A corrupt one is kept aside.
  */
-export function openDatabase(root: string, now: number): OpenedDatabase {
+export function openDatabase(root: string, { now, waitMs }: { readonly now: number; readonly waitMs: number }): OpenedDatabase {
   const path = join(root, 'berth.db');
   const idPath = join(root, 'store-id');
   const known = existsSync(idPath) ? readFileSync(idPath, 'utf8').trim() : undefined;
@@ -30,7 +30,7 @@ export function openDatabase(root: string, now: number): OpenedDatabase {
   let trouble = existsSync(path) || !hadImages ? undefined : `${path} is missing although images are there`;
   let database: DatabaseSync;
   try {
-    database = prepare(path);
+    database = prepare(path, waitMs);
   } catch (error) {
     if (!isCorruption(error)) throw error;
     const aside = `${path}.corrupt-${now}`;
@@ -38,7 +38,7 @@ export function openDatabase(root: string, now: number): OpenedDatabase {
       if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
     }
     trouble = `${path} was corrupt (${(error as Error).message}); it is kept as ${aside}`;
-    database = prepare(path);
+    database = prepare(path, waitMs);
   }
   const row = database.prepare(`SELECT value FROM meta WHERE name = 'store-id'`).get() as { value: string } | undefined;
   const id = row?.value ?? randomUUID();
@@ -48,9 +48,11 @@ export function openDatabase(root: string, now: number): OpenedDatabase {
   return trouble === undefined ? { database, complete: true } : { database, complete: false, trouble };
 }
 
-function prepare(path: string): DatabaseSync {
-  const database = new DatabaseSync(path);
+function prepare(path: string, waitMs: number): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: waitMs });
   try {
+    // Held until the database is closed or the process ends: one daemon for each store.
+    database.exec('PRAGMA locking_mode = EXCLUSIVE');
     const mode = database.prepare('PRAGMA journal_mode = WAL').get() as { journal_mode: string };
     if (mode.journal_mode !== 'wal') {
       throw new BerthError('io', `${path}: SQLite cannot use its write-ahead log there (journal_mode is ${mode.journal_mode})`);
@@ -63,6 +65,7 @@ function prepare(path: string): DatabaseSync {
     return database;
   } catch (error) {
     database.close();
+    if (resultCode(error) === SQLITE_BUSY) throw new BerthError('conflict', `${path} is in use: another berthd runs on this store`, { cause: error });
     throw error;
   }
 }
@@ -79,9 +82,17 @@ function migrate(database: DatabaseSync, path: string): void {
 
 class CorruptDatabase extends Error {}
 
-/** SQLITE_CORRUPT and SQLITE_NOTADB (sqlite.org/rescode.html). */
+// Result codes of SQLite (sqlite.org/rescode.html).
+const SQLITE_BUSY = 5;
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
+
 function isCorruption(error: unknown): boolean {
-  if (error instanceof CorruptDatabase) return true;
+  return error instanceof CorruptDatabase || [SQLITE_CORRUPT, SQLITE_NOTADB].includes(resultCode(error) ?? 0);
+}
+
+/** The primary result code of an error of SQLite's. */
+function resultCode(error: unknown): number | undefined {
   const code = (error as { errcode?: number }).errcode;
-  return code !== undefined && [11, 26].includes(code & 0xff);
+  return code === undefined ? undefined : code & 0xff;
 }

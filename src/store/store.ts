@@ -36,10 +36,21 @@ const appColumns: Readonly<Record<keyof AppState, string>> = {
   lastExit: 'last_exit',
 };
 
-/** Opens the store at `root` (default `/var/lib/berth`), or makes it. */
-export function openStore(root: string, options: { readonly journal: Journal; readonly now: number }): WritableStore {
+export interface StoreOptions {
+  readonly journal: Journal;
+  /** Wall clock, milliseconds since 1970. */
+  readonly now: number;
+  /** How long to wait for another daemon that is about to end; milliseconds. */
+  readonly waitMs?: number;
+}
+
+/**
+ * Opens the store at `root`, or makes it.
+ * @throws BerthError `conflict` if another daemon has it open
+ */
+export function openStore(root: string, options: StoreOptions): WritableStore {
   mkdirSync(root, { recursive: true, mode: 0o711 });
-  const { database, complete, trouble } = openDatabase(root, options.now);
+  const { database, complete, trouble } = openDatabase(root, { now: options.now, waitMs: options.waitMs ?? 5000 });
   if (trouble !== undefined) options.journal('error', `${trouble}; no image or data directory will be deleted`);
   // Parents of a root file system can be passed through, not read; data is for root and the app alone.
   mkdirSync(join(root, 'images'), { recursive: true, mode: 0o711 });

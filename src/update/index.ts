@@ -1,2 +1,5 @@
 /** Changes which images are on the device: install, remove. */
+export { openUpdates } from './updates.ts';
+export type { UpdatesOptions } from './updates.ts';
+export type { Provided } from './dependencies.ts';
 export type * from './types.ts';

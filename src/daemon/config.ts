@@ -1,0 +1,122 @@
+import { readFile } from 'node:fs/promises';
+import * as v from 'valibot';
+import { defaultLimits, type PackageLimits } from '../image/index.ts';
+import { BerthError, isErrno } from '../lib/errors.ts';
+import { parseSize } from '../lib/units.ts';
+
+const size = v.pipe(v.union([v.string(), v.number()]), v.rawTransform(({ dataset, addIssue, NEVER }) => {
+  try {
+    return parseSize(dataset.value, 'size');
+  } catch {
+    addIssue({ message: `${dataset.value} is not a size (64KiB, 20MiB, 1GiB)` });
+    return NEVER;
+  }
+}));
+const count = v.pipe(v.number(), v.integer(), v.minValue(1));
+
+/** `/etc/berth/berthd.yaml`; every key may be left out. */
+const schema = v.strictObject({
+  'root': v.optional(v.string()),
+  'run': v.optional(v.string()),
+  /** Where the cgroups of apps are made. */
+  'cgroup-parent': v.optional(v.pipe(v.string(), v.regex(/^(\/[A-Za-z0-9._-]+)+$/, 'not an absolute cgroup path'))),
+  /** `runc`, `crun`, or the path of another; chosen by trying if left out. */
+  'runtime': v.optional(v.string()),
+  'architectures': v.optional(v.array(v.string())),
+  /** Directory with the `*.yaml` files of platform services. */
+  'platform': v.optional(v.string()),
+  /** Apps started at the same time at boot. */
+  'parallel-starts': v.optional(count),
+  'socket': v.optional(v.strictObject({ group: v.optional(v.string()) })),
+  'logs': v.optional(v.strictObject({ 'directory': v.optional(v.string()), 'rotate-at': v.optional(size), 'keep': v.optional(size) })),
+  'limits': v.optional(v.strictObject({
+    'package': v.optional(size), 'unpacked': v.optional(size), 'entries': v.optional(count), 'path-depth': v.optional(count),
+    'control': v.optional(size), 'manifest': v.optional(size), 'expansion-ratio': v.optional(count),
+  })),
+});
+
+type ConfigFile = v.InferOutput<typeof schema>;
+
+/** The daemon's configuration, complete. */
+export interface Config {
+  readonly root: string;
+  readonly run: string;
+  readonly cgroupParent: string;
+  readonly runtime?: string;
+  readonly architectures?: readonly string[];
+  readonly platform: string;
+  readonly parallelStarts?: number;
+  readonly socketGroup?: string;
+  readonly logs: { readonly directory: string; readonly rotateBytes?: number; readonly keepBytes?: number };
+  readonly limits: PackageLimits;
+}
+
+export const defaultConfigPath = '/etc/berth/berthd.yaml';
+
+/**
+ * Reads the configuration file; the default one may be missing. Options of the command line win.
+ * @throws BerthError `usage` naming file and key
+ */
+export async function readConfig(path: string | undefined, given: { readonly root?: string; readonly run?: string }): Promise<Config> {
+  const file = await readConfigFile(path);
+  const root = given.root ?? file.root ?? '/var/lib/berth';
+  return {
+    root,
+    run: given.run ?? file.run ?? '/run/berth',
+    cgroupParent: file['cgroup-parent'] ?? '/berth',
+    ...optional('runtime', file.runtime),
+    ...optional('architectures', file.architectures),
+    platform: file.platform ?? '/etc/berth/platform.d',
+    ...optional('parallelStarts', file['parallel-starts']),
+    ...optional('socketGroup', file.socket?.group),
+    logs: {
+      directory: file.logs?.directory ?? `${root}/logs`,
+      ...optional('rotateBytes', file.logs?.['rotate-at']),
+      ...optional('keepBytes', file.logs?.keep),
+    },
+    limits: {
+      ...defaultLimits,
+      ...optional('packageBytes', file.limits?.package),
+      ...optional('unpackedBytes', file.limits?.unpacked),
+      ...optional('entries', file.limits?.entries),
+      ...optional('pathDepth', file.limits?.['path-depth']),
+      ...optional('controlBytes', file.limits?.control),
+      ...optional('manifestBytes', file.limits?.manifest),
+      ...optional('expansionRatio', file.limits?.['expansion-ratio']),
+    },
+  };
+}
+
+function optional<K extends string, T>(key: K, value: T | undefined): { readonly [P in K]?: T } {
+  return value === undefined ? {} : ({ [key]: value } as { readonly [P in K]: T });
+}
+
+async function readConfigFile(path: string | undefined): Promise<ConfigFile> {
+  let text: string;
+  try {
+    text = await readFile(path ?? defaultConfigPath, 'utf8');
+  } catch (error) {
+    if (path === undefined && isErrno(error, 'ENOENT')) return {};
+    throw new BerthError('usage', `cannot read the configuration: ${(error as Error).message}`, { cause: error });
+  }
+  return parseYamlFile(schema, text, path ?? defaultConfigPath);
+}
+
+/**
+ * A YAML document as its schema says it is. An empty document is an empty object.
+ * @throws BerthError `usage` naming file and key
+ */
+export async function parseYamlFile<S extends v.GenericSchema>(fileSchema: S, text: string, path: string): Promise<v.InferOutput<S>> {
+  const yaml = await import('yaml');
+  let document: unknown;
+  try {
+    document = yaml.parse(text) ?? {};
+  } catch (error) {
+    throw new BerthError('usage', `${path}: ${(error as Error).message}`, { cause: error });
+  }
+  const result = v.safeParse(fileSchema, document);
+  if (result.success) return result.output;
+  const issue = result.issues[0];
+  const key = v.getDotPath(issue);
+  throw new BerthError('usage', `${path}: ${key === null ? '' : `${key}: `}${issue.message}`);
+}

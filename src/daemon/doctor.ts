@@ -1,0 +1,90 @@
+import { existsSync, readFileSync, statfsSync } from 'node:fs';
+import { run } from '../lib/process.ts';
+import { formatSize } from '../lib/units.ts';
+import type { DoctorCheck, DoctorReport } from '../update/index.ts';
+
+export interface DoctorContext {
+  readonly root: string;
+  readonly run: string;
+  /** Name of the chosen OCI runtime. */
+  readonly runtime: string;
+  readonly now: number;
+}
+
+/** Wall clocks before this cannot be right: it is older than the program. */
+const earliestPossible = Date.UTC(2026, 0, 1);
+
+/** Looks at the host: everything that Berth stands on, and what to do where it does not hold. */
+export async function examineHost(context: DoctorContext): Promise<DoctorReport> {
+  return {
+    checks: [
+      kernel(),
+      cgroups(),
+      namespaces(),
+      await program('runtime', context.runtime, 'install runc or crun'),
+      await program('monitor', 'conmon', 'install conmon'),
+      await program('xz', 'xz', 'install xz-utils; packages with data.tar.xz cannot be read without it'),
+      disk('disk', context.root, 64 * 1024 * 1024),
+      disk('run', context.run, 4 * 1024 * 1024),
+      clock(context.now),
+    ],
+  };
+}
+
+function ok(name: string, found: string): DoctorCheck {
+  return { name, outcome: 'ok', found };
+}
+
+function kernel(): DoctorCheck {
+  const release = readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim();
+  const [major = 0, minor = 0] = release.split('.').map(Number);
+  if (major > 4 || (major === 4 && minor >= 14)) return ok('kernel', `Linux ${release}`);
+  return { name: 'kernel', outcome: 'warning', found: `Linux ${release}`, advice: 'Berth is tried on Linux 4.14 and newer' };
+}
+
+/** Controllers that limits and figures need, by their names in cgroup v1 and v2. */
+const controllers = ['cpu', 'memory', 'pids'] as const;
+
+function cgroups(): DoctorCheck {
+  const root = '/sys/fs/cgroup';
+  const v2 = existsSync(`${root}/cgroup.controllers`);
+  const available = v2
+    ? new Set(readFileSync(`${root}/cgroup.controllers`, 'utf8').trim().split(' '))
+    : new Set(controllers.filter((name) => existsSync(`${root}/${name}`)));
+  const missing = [...controllers, ...(v2 ? [] : ['freezer'])].filter((name) => !available.has(name) && !existsSync(`${root}/${name}`));
+  const found = `version ${v2 ? 2 : 1}${missing.length === 0 ? '' : `, without ${missing.join(', ')}`}`;
+  if (missing.length === 0) return ok('cgroups', found);
+  return { name: 'cgroups', outcome: 'failure', found, advice: `enable ${missing.join(', ')} in the kernel (CONFIG_CGROUP_…) and mount them under ${root}` };
+}
+
+function namespaces(): DoctorCheck {
+  const wanted = ['pid', 'mnt', 'ipc', 'uts', 'net', 'cgroup'];
+  const missing = wanted.filter((name) => !existsSync(`/proc/self/ns/${name}`));
+  if (missing.length === 0) return ok('namespaces', wanted.join(', '));
+  return { name: 'namespaces', outcome: 'failure', found: `without ${missing.join(', ')}`, advice: 'enable CONFIG_NAMESPACES and its parts in the kernel' };
+}
+
+async function program(name: string, command: string, advice: string): Promise<DoctorCheck> {
+  try {
+    const { code, stdout } = await run(command, ['--version'], { timeoutMs: 10_000 });
+    if (code === 0) return ok(name, stdout.split('\n')[0]!.trim());
+    return { name, outcome: 'failure', found: `${command} --version ended with ${code}`, advice };
+  } catch (error) {
+    return { name, outcome: 'failure', found: (error as Error).message, advice };
+  }
+}
+
+function disk(name: string, path: string, least: number): DoctorCheck {
+  const { bavail, bsize, ffree, files } = statfsSync(path);
+  const free = bavail * bsize;
+  const found = `${formatSize(free)} free in ${path}`;
+  if (free < least) return { name, outcome: 'warning', found, advice: `make room: less than ${formatSize(least)} is left` };
+  if (files > 0 && ffree < 1000) return { name, outcome: 'warning', found: `${ffree} inodes free in ${path}`, advice: 'make room: hardly an inode is left' };
+  return ok(name, found);
+}
+
+function clock(now: number): DoctorCheck {
+  const found = new Date(now).toISOString();
+  if (now >= earliestPossible) return ok('clock', found);
+  return { name: 'clock', outcome: 'warning', found, advice: 'the clock is wrong: set it, or start a time service; times in logs and history will be off' };
+}

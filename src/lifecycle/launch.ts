@@ -1,0 +1,67 @@
+import { join } from 'node:path';
+import { parseSettings, type LaunchSettings } from '../image/index.ts';
+import { BerthError } from '../lib/errors.ts';
+import type { Json } from '../lib/json.ts';
+import { grant, type Grant, type WithheldField } from '../policy/index.ts';
+
+/** An app's `config.json`, read: what it asks for and how it wants to be run. */
+export interface LaunchRequest {
+  readonly request: Json;
+  readonly settings: LaunchSettings;
+}
+
+/** Where the things that an instance needs are on the host. */
+export interface LaunchPlaces {
+  readonly app: string;
+  /** The image's bundle directory. */
+  readonly bundle: string;
+  /** The app's data directory of the current generation. */
+  readonly data: string;
+  readonly cgroupPath: string;
+  /** Host directories by export name, and by `<app>/<name>` for imports. */
+  readonly exportPaths: ReadonlyMap<string, string>;
+  readonly importPaths: ReadonlyMap<string, string>;
+}
+
+/**
+ * Reads a `config.json`.
+ * @throws BerthError `bad_package` saying what is wrong with it
+ */
+export function readLaunch(config: string): LaunchRequest {
+  let request: Json;
+  try {
+    request = JSON.parse(config) as Json;
+  } catch (error) {
+    throw new BerthError('bad_package', `config.json is not JSON: ${(error as Error).message}`, { cause: error });
+  }
+  const annotations: unknown = request !== null && typeof request === 'object' ? (request as { annotations?: unknown }).annotations : undefined;
+  return { request, settings: parseSettings(stringMap(annotations)) };
+}
+
+function stringMap(value: unknown): Readonly<Record<string, string>> {
+  if (value === undefined || value === null) return {};
+  if (typeof value !== 'object' || !Object.values(value).every((item) => typeof item === 'string')) {
+    throw new BerthError('bad_package', 'config.json: annotations is not an object of strings');
+  }
+  return value as Readonly<Record<string, string>>;
+}
+
+/** The config that runs, for these places. */
+export function planLaunch({ request, settings }: LaunchRequest, places: LaunchPlaces): Grant {
+  return grant(request, {
+    app: places.app,
+    settings,
+    rootfs: join(places.bundle, 'rootfs'),
+    cgroupPath: places.cgroupPath,
+    dataPaths: new Map(settings.data.map((path) => [path, join(places.data, path)])),
+    exportPaths: places.exportPaths,
+    importPaths: places.importPaths,
+  });
+}
+
+/** What would be withheld, wherever it runs. */
+export function withheldOf(launch: LaunchRequest, app: string): readonly WithheldField[] {
+  const nowhere = new Map<string, string>();
+  return planLaunch(launch, { app, bundle: '/', data: '/', cgroupPath: '/', exportPaths: nowhere, importPaths: nowhere }).withheld;
+}
+

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseSettings } from '../image/index.ts';
+import { BerthError } from '../lib/errors.ts';
+import type { Json } from '../lib/json.ts';
+import { grant, type Grant } from './grant.ts';
+
+type Config = {
+  process: { args: string[]; env: string[]; user: object; capabilities: Record<string, string[]>; noNewPrivileges: boolean; rlimits: { type: string; hard: number }[] };
+  root: object;
+  mounts: { destination: string; type: string; source: string; options: string[] }[];
+  linux: { namespaces: { type: string; path?: string }[]; resources: { memory: { limit: number }; pids: { limit: number }; devices: object[] }; [key: string]: unknown };
+};
+
+function ask(changes: Record<string, Json> = {}): Grant {
+  const request = { ociVersion: '1.0.2', process: { args: ['/bin/true'], cwd: '/' }, root: { path: 'rootfs' }, ...changes };
+  return grant(request, {
+    app: 'demo',
+    settings: parseSettings({}),
+    rootfs: '/images/1/bundle/rootfs',
+    cgroupPath: '/berth/demo/app',
+    dataPaths: new Map([['/data', '/store/data/demo/1/data']]),
+    exportPaths: new Map([['web', '/run/berth/exchange/demo/web']]),
+    importPaths: new Map([['broker/mqtt', '/run/berth/exchange/broker/mqtt']]),
+  });
+}
+
+function config(changes: Record<string, Json> = {}): Config {
+  return ask(changes).config as unknown as Config;
+}
+
+function withheld(changes: Record<string, Json>): string[] {
+  return ask(changes).withheld.map((field) => field.path);
+}
+
+test('the fixed profile holds for a config that asks for nothing', () => {
+  const granted = config();
+  assert.deepEqual(granted.linux.namespaces.map(({ type }) => type), ['pid', 'mount', 'ipc', 'uts', 'network', 'cgroup']);
+  assert.equal(granted.process.noNewPrivileges, true);
+  assert.deepEqual(granted.root, { path: '/images/1/bundle/rootfs', readonly: true });
+  assert.deepEqual(granted.process.capabilities, { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] });
+  assert.equal(granted.linux.resources.memory.limit, 256 * 1024 * 1024);
+  assert.equal(granted.linux.resources.pids.limit, 256);
+  assert.deepEqual(granted.linux.resources.devices, [{ allow: false, access: 'rwm' }]);
+  assert.deepEqual(ask().withheld, []);
+});
+
+test('what the fixed profile does not grant is withheld by its JSON path and does not reach the config', () => {
+  const changes: Record<string, Json> = {
+    hooks: { prestart: [{ path: '/bin/sh' }] },
+    mounts: [{ destination: '/host', type: 'bind', source: '/', options: ['rbind'] }],
+    linux: {
+      namespaces: [{ type: 'network', path: '/proc/1/ns/net' }, { type: 'user' }],
+      uidMappings: [{ containerID: 0, hostID: 0, size: 1 }],
+      seccomp: { defaultAction: 'SCMP_ACT_ALLOW' },
+      resources: { devices: [{ allow: true, access: 'rwm' }], hugepageLimits: [] },
+    },
+  };
+  assert.deepEqual(withheld(changes).toSorted(), [
+    'hooks', 'linux.namespaces[0].path', 'linux.namespaces[1].type', 'linux.resources.devices[0]', 'linux.resources.hugepageLimits',
+    'linux.seccomp', 'linux.uidMappings', 'mounts[0]',
+  ]);
+  const text = JSON.stringify(config(changes));
+  for (const forbidden of ['prestart', '/host', '/proc/1/ns', 'uidMappings', 'SCMP_ACT_ALLOW']) assert.equal(text.includes(forbidden), false, forbidden);
+});
+
+test('capabilities are those asked for in the bounding set that the profile allows', () => {
+  const process = { args: ['/x'], capabilities: { bounding: ['CAP_KILL', 'CAP_SYS_ADMIN'], ambient: ['CAP_SYS_ADMIN'] } };
+  assert.deepEqual(config({ process }).process.capabilities, { bounding: ['CAP_KILL'], effective: ['CAP_KILL'], permitted: ['CAP_KILL'], inheritable: [], ambient: [] });
+  assert.deepEqual(withheld({ process }), ['process.capabilities.bounding[1]']);
+});
+
+test('limits that are asked for are kept within their bounds', () => {
+  const linux = { resources: { memory: { limit: 64 * 1024 * 1024 }, pids: { limit: 1_000_000 }, cpu: { quota: 50_000 } } };
+  const { resources } = config({ linux }).linux;
+  assert.equal(resources.memory.limit, 64 * 1024 * 1024);
+  assert.equal(resources.pids.limit, 4096);
+  assert.deepEqual((resources as unknown as { cpu: object }).cpu, { shares: 1024, quota: 50_000, period: 100_000 });
+  assert.deepEqual(withheld({ linux }), ['linux.resources.pids.limit']);
+});
+
+test('a resource limit of the process above its ceiling is withheld', () => {
+  const process = { args: ['/x'], rlimits: [{ type: 'RLIMIT_NOFILE', soft: 1024, hard: 4096 }, { type: 'RLIMIT_MEMLOCK', soft: 1, hard: 1 }, { type: 'RLIMIT_NPROC', soft: 1, hard: 100_000 }] };
+  assert.deepEqual(config({ process }).process.rlimits.map(({ type }) => type), ['RLIMIT_CORE', 'RLIMIT_NOFILE']);
+  assert.deepEqual(withheld({ process }), ['process.rlimits[1]', 'process.rlimits[2].hard']);
+});
+
+test('a tmpfs is granted with a bounded size, and nowhere below the kernel interfaces', () => {
+  const mounts = [
+    { destination: '/var/tmp', type: 'tmpfs', source: 'tmpfs', options: ['size=1m', 'exec', 'suid'] },
+    { destination: '/big', type: 'tmpfs', options: ['size=1g'] },
+    { destination: '/proc/x', type: 'tmpfs' },
+    { destination: '/a/../../b', type: 'tmpfs' },
+    { destination: '/x', type: 'tmpfs', options: ['size=90%'] },
+    { destination: '/proc', type: 'proc' },
+  ];
+  const granted = config({ mounts }).mounts.filter((mount) => mount.destination.startsWith('/var'));
+  assert.deepEqual(granted, [{ destination: '/var/tmp', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'noexec', 'mode=755', 'size=1048576'] }]);
+  assert.deepEqual(withheld({ mounts }), ['mounts[1]', 'mounts[2]', 'mounts[3]', 'mounts[4]']);
+});
+
+test('data, exports and imports are mounted from where the context says', () => {
+  const mounts = config().mounts.filter((mount) => mount.type === 'bind');
+  assert.deepEqual(mounts.map(({ source, destination }) => [source, destination]), [
+    ['/store/data/demo/1/data', '/data'],
+    ['/run/berth/exchange/demo/web', '/run/exports/web'],
+    ['/run/berth/exchange/broker/mqtt', '/run/imports/broker/mqtt'],
+  ]);
+  assert.equal(mounts[2]!.options.includes('ro'), true);
+});
+
+for (const [what, changes, path] of [
+  ['no process', { process: null }, 'process is missing'],
+  ['no arguments', { process: { args: [] } }, 'process.args'],
+  ['arguments that are no strings', { process: { args: [1] } }, 'process.args'],
+  ['a root elsewhere', { root: { path: '../..' } }, 'root.path'],
+  ['a negative user', { process: { args: ['/x'], user: { uid: -1 } } }, 'process.user.uid'],
+  ['a relative working directory', { process: { args: ['/x'], cwd: 'x' } }, 'process.cwd'],
+  ['mounts that are no array', { mounts: 'x' }, 'mounts'],
+] as const) {
+  test(`a config with ${what} is refused by its path`, () => {
+    assert.throws(() => ask(changes as unknown as Record<string, Json>), (error: BerthError) => error.code === 'bad_package' && error.message.includes(path));
+  });
+}

@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { digestHex, digestOf, type Digest } from '../lib/digest.ts';
+import { openStore, type WritableStore } from './store.ts';
+import type { ImageRow } from './types.ts';
+
+interface Opened {
+  readonly store: WritableStore;
+  readonly root: string;
+  readonly told: string[];
+  /** Closes the store, lets `between` happen to its directory, opens it again. */
+  reopen(between?: () => void): WritableStore;
+}
+
+function open(t: TestContext): Opened {
+  const root = mkdtempSync(join(tmpdir(), 'berth-store-'));
+  const told: string[] = [];
+  const openHere = (): WritableStore => openStore(root, { journal: (level, message) => told.push(`${level}: ${message}`), now: 1 });
+  let store = openHere();
+  t.after(() => {
+    store.close();
+    rmSync(root, { recursive: true });
+  });
+  return {
+    get store() {
+      return store;
+    },
+    root,
+    told,
+    reopen: (between) => {
+      store.close();
+      between?.();
+      store = openHere();
+      return store;
+    },
+  };
+}
+
+function image(name: string, version: string): ImageRow {
+  return {
+    digest: digestOf(`${name} ${version}`), package: name, version, architecture: 'all', depends: 'broker (>= 1)',
+    description: 'for the test', bytes: 10, entries: 2, signed: false, addedAt: 5,
+  };
+}
+
+async function install(store: WritableStore, row: ImageRow): Promise<void> {
+  await using staging = await store.stage();
+  mkdirSync(join(staging.path, 'bundle'));
+  await store.publishImage(staging.path, row.digest);
+  store.commitInstall(row, { name: row.package, desired: 'running', now: 7 });
+}
+
+function directories(root: string, digest: Digest): boolean {
+  return existsSync(join(root, 'images', digestHex(digest), 'bundle'));
+}
+
+test('what was committed is there after the store is opened again', async (t) => {
+  const opened = open(t);
+  await install(opened.store, image('app', '1'));
+  opened.store.updateApp('app', { desired: 'stopped', restarts: 3, failed: true, instance: '{"id":"x"}', lastExit: null });
+  const store = opened.reopen();
+  assert.deepEqual(store.app('app'), {
+    name: 'app', image: image('app', '1').digest, desired: 'stopped', dataGeneration: 1, installedAt: 7,
+    restarts: 3, failed: true, instance: '{"id":"x"}', lastExit: null,
+  });
+  assert.deepEqual(store.images(), [image('app', '1')]);
+  assert.equal(directories(opened.root, image('app', '1').digest), true);
+  assert.deepEqual(opened.told, []);
+});
+
+test('a replaced image is no longer named and its directory is collected', async (t) => {
+  const { store, root } = open(t);
+  await install(store, image('app', '1'));
+  await install(store, image('app', '2'));
+  assert.equal(store.image(image('app', '1').digest), undefined);
+  assert.equal(directories(root, image('app', '1').digest), true);
+  await store.collect();
+  assert.equal(directories(root, image('app', '1').digest), false);
+  assert.equal(directories(root, image('app', '2').digest), true);
+});
+
+test('an image directory that the database does not name is replaced, not believed', async (t) => {
+  const { store, root } = open(t);
+  const row = image('app', '1');
+  const directory = join(root, 'images', digestHex(row.digest));
+  mkdirSync(directory);
+  writeFileSync(join(directory, 'half'), 'half');
+  await install(store, row);
+  assert.deepEqual(readdirSync(directory), ['bundle']);
+});
+
+test('data of a removed app is kept for its next install, unless it is purged', async (t) => {
+  const { store, root } = open(t);
+  await install(store, image('app', '1'));
+  const data = store.dataPath('app', 1);
+  mkdirSync(data, { recursive: true });
+  store.commitRemove('app', { purge: false });
+  await store.collect();
+  assert.equal(existsSync(data), true);
+  await install(store, image('app', '2'));
+  assert.equal(store.app('app')!.dataGeneration, 1);
+  store.commitRemove('app', { purge: true });
+  await store.collect();
+  assert.equal(existsSync(data), false);
+  assert.deepEqual(readdirSync(join(root, 'images')), []);
+});
+
+test('generations of data that the database does not name are collected', async (t) => {
+  const { store } = open(t);
+  await install(store, image('app', '1'));
+  for (const generation of [1, 2]) mkdirSync(store.dataPath('app', generation), { recursive: true });
+  await store.collect();
+  assert.equal(existsSync(store.dataPath('app', 1)), true);
+  assert.equal(existsSync(store.dataPath('app', 2)), false);
+});
+
+test('staging is empty after its owner is done, and after the store was opened and cleared', async (t) => {
+  const { store, root } = open(t);
+  {
+    await using staging = await store.stage();
+    writeFileSync(join(staging.path, 'x'), 'x');
+  }
+  assert.deepEqual(readdirSync(join(root, 'staging')), []);
+  mkdirSync(join(root, 'staging', 'left', 'over'), { recursive: true });
+  await store.clearStaging();
+  assert.deepEqual(readdirSync(join(root, 'staging')), []);
+});
+
+for (const [what, damage] of [
+  ['lost', (root: string) => { for (const file of ['berth.db', 'berth.db-wal', 'berth.db-shm']) rmSync(join(root, file), { force: true }); }],
+  ['corrupt', (root: string) => { writeFileSync(join(root, 'berth.db'), 'this is no database, it is noise of the same length as a page header would have, and more'); rmSync(join(root, 'berth.db-wal'), { force: true }); }],
+  ['that of another store', (root: string) => { writeFileSync(join(root, 'store-id'), 'another\n'); }],
+] as const) {
+  test(`with a database that is ${what} nothing is deleted, and the journal says so`, async (t) => {
+    const opened = open(t);
+    const row = image('app', '1');
+    await install(opened.store, row);
+    mkdirSync(opened.store.dataPath('app', 1), { recursive: true });
+    const store = opened.reopen(() => {
+      damage(opened.root);
+    });
+    await store.collect();
+    assert.equal(directories(opened.root, row.digest), true);
+    assert.equal(existsSync(join(opened.root, 'data', 'app', '1')), true);
+    assert.equal(opened.told.length, 1);
+    assert.match(opened.told[0]!, /^error: .*no image or data directory will be deleted$/);
+  });
+}
+
+test('a second daemon cannot open the same store', async (t) => {
+  const { root } = open(t);
+  assert.throws(() => openStore(root, { journal: () => undefined, now: 1, waitMs: 0 }), /another berthd/);
+});

@@ -1,0 +1,70 @@
+import { isArchitectureAccepted, type LaunchSettings, type PackageReport } from '../image/index.ts';
+import { BerthError } from '../lib/errors.ts';
+import { readLaunch, withheldOf, type Withheld } from '../lifecycle/index.ts';
+import type { ImageRow } from '../store/index.ts';
+import { requireDependencies, type Provided } from './dependencies.ts';
+
+/** What a device offers a package; plain data. */
+export interface Device {
+  /** Names that `Architecture` may have, besides `all`, `any` and `noarch`. */
+  readonly architectures: readonly string[];
+  /** Services that the operator declares (`platform.d`). */
+  readonly platform: readonly Provided[];
+  readonly apps: readonly Provided[];
+  /** Exports of the installed apps, as `<app>/<name>`. */
+  readonly exports: ReadonlySet<string>;
+}
+
+/** An unpacked package that may be installed here. */
+export interface Candidate {
+  readonly report: PackageReport;
+  readonly settings: LaunchSettings;
+  readonly withheld: readonly Withheld[];
+  readonly image: ImageRow;
+}
+
+/**
+ * Judges an unpacked package: a bundle, for this architecture, with all it depends on.
+ * @throws BerthError `bad_package`, `architecture`, `dependency`
+ */
+export function judge(report: PackageReport, device: Device, now: number): Candidate {
+  const { control } = report;
+  const app = control.package;
+  if (!isArchitectureAccepted(control.architecture, device.architectures)) {
+    throw new BerthError('architecture', `${app} is for ${control.architecture}; this device takes ${device.architectures.join(', ')} and all`);
+  }
+  if (report.config === undefined || !report.hasRootfs) {
+    const lacking = report.config === undefined ? 'config.json' : 'rootfs/';
+    throw new BerthError('bad_package', `${app} holds no OCI bundle: ${lacking} is missing at the root of its data`);
+  }
+  const launch = readLaunch(report.config);
+  requireDependencies(app, control.depends, [...device.platform, ...device.apps]);
+  requireImports(app, launch.settings, report, device);
+  return {
+    report,
+    settings: launch.settings,
+    withheld: withheldOf(launch, app),
+    image: {
+      digest: report.digest,
+      package: app,
+      version: control.version,
+      architecture: control.architecture,
+      depends: control.fields.get('Depends') ?? '',
+      description: control.description,
+      bytes: report.unpackedBytes,
+      entries: report.entries,
+      signed: report.signatureBytes !== undefined,
+      addedAt: now,
+    },
+  };
+}
+
+/** Both sides consent to an exchange: the one exports, the other imports and names it in `Depends`. */
+function requireImports(app: string, settings: LaunchSettings, { control }: PackageReport, device: Device): void {
+  const dependsOn = new Set(control.depends.flatMap((dependency) => dependency.map((alternative) => alternative.name)));
+  for (const wanted of settings.imports) {
+    const provider = wanted.split('/')[0]!;
+    if (!dependsOn.has(provider)) throw new BerthError('bad_package', `${app} imports ${wanted} but does not name ${provider} in Depends`);
+    if (!device.exports.has(wanted)) throw new BerthError('dependency', `${app} imports ${wanted}, which the installed ${provider} does not export`);
+  }
+}

@@ -1,0 +1,63 @@
+import { compareVersions, type Dependency, type DependencyAlternative } from '../image/index.ts';
+import { BerthError } from '../lib/errors.ts';
+
+/** Something that satisfies a dependency: an installed app, or a service that the device declares. */
+export interface Provided {
+  readonly name: string;
+  /** Absent for a service without a version: satisfies only what asks for none. */
+  readonly version?: string;
+}
+
+/** One part of `Depends` that nothing satisfies. */
+export interface Missing {
+  /** As a package writes it: `broker (>= 2.0) | mqtt`. */
+  readonly wanted: string;
+  /** Provided things of the right name with the wrong version. */
+  readonly found: readonly Provided[];
+}
+
+const relations: Readonly<Record<NonNullable<DependencyAlternative['relation']>['operator'], (order: number) => boolean>> = {
+  '<<': (order) => order < 0,
+  '<=': (order) => order <= 0,
+  '=': (order) => order === 0,
+  '>=': (order) => order >= 0,
+  '>>': (order) => order > 0,
+};
+
+/** What of `depends` is not there. */
+export function missingDependencies(depends: readonly Dependency[], provided: readonly Provided[]): readonly Missing[] {
+  return depends
+    .filter((dependency) => !dependency.some((alternative) => provided.some((item) => satisfies(item, alternative))))
+    .map((dependency) => ({
+      wanted: formatDependency(dependency),
+      found: provided.filter((item) => dependency.some((alternative) => alternative.name === item.name)),
+    }));
+}
+
+/** @throws BerthError `dependency` that lists all that is missing */
+export function requireDependencies(app: string, depends: readonly Dependency[], provided: readonly Provided[]): void {
+  const missing = missingDependencies(depends, provided);
+  if (missing.length === 0) return;
+  const parts = missing.map(({ wanted, found }) => {
+    const versions = found.map((item) => `${item.name} ${item.version ?? 'without a version'}`).join(', ');
+    return found.length === 0 ? wanted : `${wanted} (there is ${versions})`;
+  });
+  throw new BerthError(
+    'dependency',
+    `${app} needs what this device does not have: ${parts.join('; ')}. Install the missing apps first, or declare the platform service in platform.d`,
+    { detail: { missing } },
+  );
+}
+
+function satisfies(item: Provided, alternative: DependencyAlternative): boolean {
+  if (item.name !== alternative.name) return false;
+  if (alternative.relation === undefined) return true;
+  return item.version !== undefined && relations[alternative.relation.operator](compareVersions(item.version, alternative.relation.version));
+}
+
+/** A dependency as a package writes it. */
+export function formatDependency(dependency: Dependency): string {
+  return dependency
+    .map(({ name, relation }) => (relation === undefined ? name : `${name} (${relation.operator} ${relation.version})`))
+    .join(' | ');
+}
