@@ -1,0 +1,91 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { serveNative } from '../http/index.ts';
+import { hostArchitectures, type WorkerCommand } from '../image/index.ts';
+import { systemClock } from '../lib/clock.ts';
+import type { Journal } from '../lib/journal.ts';
+import { openSupervisor } from '../lifecycle/index.ts';
+import { openExchange, openRuntime } from '../runtime/index.ts';
+import { openStore } from '../store/index.ts';
+import { openUpdates } from '../update/index.ts';
+import type { Config } from './config.ts';
+import { examineHost } from './doctor.ts';
+import { openLauncher } from './launcher.ts';
+import { readPlatform } from './platform.ts';
+
+export interface Daemon {
+  /** Lets go of everything; apps go on. */
+  close(): Promise<void>;
+}
+
+export interface DaemonOptions {
+  readonly config: Config;
+  readonly version: string;
+  readonly worker: WorkerCommand;
+  readonly journal: Journal;
+}
+
+/** Puts the parts together, from the ground up, and starts what should run. Resolves when the socket is served. */
+export async function startDaemon({ config, version, worker, journal }: DaemonOptions): Promise<Daemon> {
+  const clock = systemClock;
+  // Containers pass through here to their bundles; the sockets in it have modes of their own.
+  mkdirSync(config.run, { recursive: true, mode: 0o711 });
+  const store = openStore(config.root, { journal, now: clock.now() });
+  await store.clearStaging();
+  await store.collect();
+  const runtime = await openRuntime({
+    runDir: config.run,
+    logDir: config.logs.directory,
+    cgroupParent: config.cgroupParent,
+    ...(config.runtime === undefined ? {} : { oci: config.runtime }),
+    logs: config.logs,
+    clock,
+    journal,
+  });
+  const exchange = openExchange(config.run);
+  const launcher = openLauncher({ store, runtime, exchange });
+  const supervisor = openSupervisor({ store, runtime, clock, journal, prepare: launcher.plan, parallelStarts: config.parallelStarts });
+  const updates = openUpdates({
+    store,
+    lifecycle: supervisor,
+    worker,
+    limits: config.limits,
+    architectures: config.architectures ?? hostArchitectures(),
+    platform: () => readPlatform(config.platform),
+    exports: launcher.exports,
+    forget: async (app) => {
+      await runtime.forget(app);
+      await exchange.forget(app);
+    },
+    clock,
+  });
+  const booted = supervisor.boot();
+  const server = await serveNative(
+    {
+      lifecycle: supervisor,
+      updates,
+      store,
+      doctor: () => examineHost({ root: config.root, run: config.run, runtime: runtime.name, now: clock.now() }),
+      version: {
+        version,
+        runtime: runtime.name,
+        node: process.version,
+        kernel: readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim(),
+        architecture: process.arch,
+      },
+      clock,
+      journal,
+    },
+    join(config.run, 'berth.sock'),
+    config.socketGroup === undefined ? {} : { group: config.socketGroup },
+  );
+  await booted;
+  return {
+    close: async () => {
+      await server.close();
+      await supervisor.detach();
+      await runtime.close();
+      store.close();
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseDepends } from '../image/index.ts';
+import { BerthError } from '../lib/errors.ts';
+import { planLaunch, readLaunch, withheldOf, type LaunchPlan, type LaunchRequest } from '../lifecycle/index.ts';
+import type { Exchange, Runtime } from '../runtime/index.ts';
+import type { AppRow, Store } from '../store/index.ts';
+
+/** Turns an app's row into what the supervisor needs to run it, from the image on disk. */
+export interface Launcher {
+  /** @throws BerthError if the image cannot be run */
+  plan(app: AppRow): LaunchPlan;
+  /** Exports of all installed apps, as `<app>/<name>`. */
+  exports(): ReadonlySet<string>;
+}
+
+export function openLauncher({ store, runtime, exchange }: { store: Store; runtime: Runtime; exchange: Exchange }): Launcher {
+  const launchOf = (app: AppRow): LaunchRequest => readLaunch(readFileSync(join(store.imagePaths(app.image).bundle, 'config.json'), 'utf8'));
+  const settingsIfReadable = (app: AppRow): readonly string[] => {
+    try {
+      return launchOf(app).settings.exports;
+    } catch {
+      // An app with a damaged image exports nothing; its own state tells why.
+      return [];
+    }
+  };
+  return {
+    plan: (app) => {
+      const image = store.image(app.image);
+      if (image === undefined) throw new BerthError('internal', `${app.name}: the database names an image that it does not know (${app.image}); install the app again`);
+      const launch = launchOf(app);
+      const { settings } = launch;
+      return {
+        settings,
+        withheld: withheldOf(launch, app.name),
+        dependsOn: parseDepends(image.depends).flatMap((dependency) => dependency.map((alternative) => alternative.name)),
+        spec: async (id) => {
+          const exportPaths = await openAll(settings.exports, (name) => exchange.open(app.name, name));
+          const importPaths = await openAll(settings.imports, (wanted) => {
+            const [provider = '', name = ''] = wanted.split('/');
+            return exchange.open(provider, name);
+          });
+          const { config } = planLaunch(launch, {
+            app: app.name,
+            bundle: store.imagePaths(app.image).bundle,
+            data: store.dataPath(app.name, app.dataGeneration),
+            cgroupPath: runtime.cgroupPath(app.name),
+            exportPaths,
+            importPaths,
+          });
+          return { id, app: app.name, config };
+        },
+      };
+    },
+    exports: () => new Set(store.apps().flatMap((app) => settingsIfReadable(app).map((name) => `${app.name}/${name}`))),
+  };
+}
+
+async function openAll(names: readonly string[], open: (name: string) => Promise<string>): Promise<ReadonlyMap<string, string>> {
+  return new Map(await Promise.all(names.map(async (name) => [name, await open(name)] as const)));
+}

@@ -1,0 +1,64 @@
+import { parseArgs } from 'node:util';
+import { unpackWorkerMain } from '../image/index.ts';
+import { asBerthError, errorTable } from '../lib/errors.ts';
+import { stderrJournal } from '../lib/journal.ts';
+import { version } from '../lib/version.ts';
+import { readConfig } from './config.ts';
+import { startDaemon } from './daemon.ts';
+
+/** Argument that makes this program the unpacking child of a daemon. */
+const workerFlag = '--unpack-worker';
+
+const usage = `usage: berthd [--root DIR] [--run DIR] [--config FILE] [--debug]
+
+Supervises the apps of this device. Serves the REST API on berth.sock in the run directory.
+
+  --root DIR     database, images and data (default /var/lib/berth)
+  --run DIR      sockets and generated bundles (default /run/berth)
+  --config FILE  configuration (default /etc/berth/berthd.yaml)
+  --debug        tell more
+  --version      tell the version and end
+
+SIGTERM ends the daemon and leaves the apps running; the next one takes them over.
+`;
+
+async function main(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      root: { type: 'string' },
+      run: { type: 'string' },
+      config: { type: 'string' },
+      debug: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+      version: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help || values.version) {
+    process.stdout.write(values.help ? usage : `berthd ${version}\n`);
+    return;
+  }
+  const journal = stderrJournal({ debug: values.debug });
+  const config = await readConfig(values.config, {
+    ...(values.root === undefined ? {} : { root: values.root }),
+    ...(values.run === undefined ? {} : { run: values.run }),
+  });
+  const stop = new Promise<NodeJS.Signals>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
+  });
+  const worker = { command: process.execPath, args: [...process.execArgv, process.argv[1]!, workerFlag] };
+  const daemon = await startDaemon({ config, version, worker, journal });
+  journal('notice', `berthd ${version} is ready`);
+  journal('notice', `berthd ends on ${await stop}; the apps go on`);
+  await daemon.close();
+}
+
+function fail(thrown: unknown): void {
+  const error = thrown instanceof TypeError && 'code' in thrown ? undefined : asBerthError(thrown);
+  // What parseArgs throws is a TypeError with a code: wrong usage.
+  process.stderr.write(`berthd: ${error?.message ?? (thrown as Error).message}\n`);
+  process.exitCode = error === undefined ? 2 : errorTable[error.code].exit;
+}
+
+const [, , ...given] = process.argv;
+(given[0] === workerFlag ? unpackWorkerMain(given.slice(1)) : main(given)).catch(fail);
