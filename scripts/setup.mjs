@@ -13,10 +13,11 @@ const ownPrograms = join(checkout, 'node_modules', '.bin');
 const ownNode = join(checkout, 'node_modules', 'node', 'bin', 'node');
 
 /**
- * Programs of the system: any one of `programs` will do. `containers`: only for what needs root, so that `npm test`
- * without root goes on without it.
+ * What is needed of the system: any one of `programs`, or a library. `containers`: only for what needs root, so that
+ * `npm test` without root goes on without it.
  */
 const needs = [
+  { programs: ['libatomic.so.1'], package: 'libatomic1', purpose: 'library that Node 26 loads', for: ['start', 'test'] },
   { programs: ['conmon'], package: 'conmon', purpose: 'holds each container, so that apps outlive berthd', for: ['start', 'test'], containers: true },
   { programs: ['runc', 'crun'], package: 'runc', purpose: 'OCI runtime: makes the containers', for: ['start', 'test'], containers: true },
   { programs: ['mount'], package: 'mount', purpose: 'file systems of containers, small disks for tests', for: ['start', 'test'], containers: true },
@@ -37,12 +38,17 @@ function giveUp(...lines) {
   process.exit(1);
 }
 
-/** True if a program is on the PATH or where Debian keeps those of the administrator. */
-function isThere(program) {
-  const directories = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'];
+/** Where Debian keeps programs of the administrator, and libraries for each kind of machine. */
+const administratorPrograms = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
+const libraryDirectories = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/usr/lib'];
+
+/** True if a program is on the PATH or among the administrator's, or a library where the loader finds it. */
+function isThere(name) {
+  const isLibrary = name.includes('.so.');
+  const directories = isLibrary ? libraryDirectories : [...(process.env.PATH ?? '').split(delimiter), ...administratorPrograms];
   return directories.some((directory) => {
     try {
-      accessSync(join(directory, program), constants.X_OK);
+      accessSync(join(directory, name), isLibrary ? constants.R_OK : constants.X_OK);
       return true;
     } catch {
       return false;
