@@ -13,19 +13,19 @@ const ownPrograms = join(checkout, 'node_modules', '.bin');
 const ownNode = join(checkout, 'node_modules', 'node', 'bin', 'node');
 
 /**
- * What is needed of the system: any one of `programs`, or a library. `containers`: only for what needs root, so that
+ * What is needed of the system: any one of these programs or libraries. `containers`: only for what needs root, so that
  * `npm test` without root goes on without it.
  */
 const needs = [
-  { programs: ['libatomic.so.1'], package: 'libatomic1', purpose: 'library that Node 26 loads', for: ['start', 'test'] },
-  { programs: ['conmon'], package: 'conmon', purpose: 'holds each container, so that apps outlive berthd', for: ['start', 'test'], containers: true },
-  { programs: ['runc', 'crun'], package: 'runc', purpose: 'OCI runtime: makes the containers', for: ['start', 'test'], containers: true },
-  { programs: ['mount'], package: 'mount', purpose: 'file systems of containers, small disks for tests', for: ['start', 'test'], containers: true },
-  { programs: ['mkfs.ext4'], package: 'e2fsprogs', purpose: 'makes the small disks on which tests run out of space', for: ['test'], containers: true },
-  { programs: ['xz'], package: 'xz-utils', purpose: 'reads and writes packages compressed with xz', for: ['start', 'test'] },
-  { programs: ['dpkg-deb'], package: 'dpkg', purpose: 'unpacks what the examples take from Debian', for: ['start', 'test'] },
-  { programs: ['ar'], package: 'binutils', purpose: 'checks that packages are readable by other tools', for: ['test'] },
-  { programs: ['zstd'], package: 'zstd', purpose: 'checks that packages are readable by other tools', for: ['test'] },
+  { anyOf: ['libatomic.so.1'], package: 'libatomic1', purpose: 'library that Node 26 loads', for: ['start', 'test'] },
+  { anyOf: ['conmon'], package: 'conmon', purpose: 'holds each container, so that apps outlive berthd', for: ['start', 'test'], containers: true },
+  { anyOf: ['runc', 'crun'], package: 'runc', purpose: 'OCI runtime: makes the containers', for: ['start', 'test'], containers: true },
+  { anyOf: ['mount'], package: 'mount', purpose: 'file systems of containers, small disks for tests', for: ['start', 'test'], containers: true },
+  { anyOf: ['mkfs.ext4'], package: 'e2fsprogs', purpose: 'makes the small disks on which tests run out of space', for: ['test'], containers: true },
+  { anyOf: ['xz'], package: 'xz-utils', purpose: 'reads and writes packages compressed with xz', for: ['start', 'test'] },
+  { anyOf: ['dpkg-deb'], package: 'dpkg', purpose: 'unpacks what the examples take from Debian', for: ['start', 'test'] },
+  { anyOf: ['ar'], package: 'binutils', purpose: 'checks that packages are readable by other tools', for: ['test'] },
+  { anyOf: ['zstd'], package: 'zstd', purpose: 'checks that packages are readable by other tools', for: ['test'] },
 ];
 
 function say(line) {
@@ -101,7 +101,7 @@ function updateLists() {
 
 function installSystemPackages(purpose, isRoot) {
   const wanted = needs.filter((need) => need.for.includes(purpose) && (isRoot || !need.containers));
-  const missing = wanted.filter((need) => !need.programs.some(isThere));
+  const missing = wanted.filter((need) => !need.anyOf.some(isThere));
   const canInstall = isRoot && isThere('apt-get');
   // The examples take programs from Debian's archive, so the lists count even when nothing is missing.
   const needsLists = canInstall && !hasAptLists();
@@ -111,7 +111,7 @@ function installSystemPackages(purpose, isRoot) {
   const command = `apt-get install --no-install-recommends ${packages.join(' ')}`;
   if (missing.length > 0) {
     say(canInstall ? 'installing programs of the system that are missing:' : 'programs of the system are missing:');
-    for (const need of missing) say(`  ${need.programs.join(' or ')} (Debian package ${need.package}): ${need.purpose}`);
+    for (const need of missing) say(`  ${need.anyOf.join(' or ')} (Debian package ${need.package}): ${need.purpose}`);
     if (!canInstall) giveUp(`get them with:  ${isRoot ? '' : 'sudo '}${command}`);
   }
 
