@@ -1,0 +1,156 @@
+/**
+ * A real `berthd` for a test: built bundles, a private root and run directory, a cgroup parent of its own. Whatever the
+ * test does, nothing of it is left when it ends.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { TestContext } from 'node:test';
+import { run, type RunResult } from '../../src/lib/process.ts';
+
+export const projectRoot = join(import.meta.dirname, '../..');
+const berthdBundle = join(projectRoot, 'dist/berthd.cjs');
+const berthBundle = join(projectRoot, 'dist/berth.cjs');
+
+/** Why container tests cannot run here, or undefined. In CI they must: then this throws. */
+export function whyNoContainers(): string | undefined {
+  const reason = process.getuid?.() === 0 ? undefined : 'containers need root';
+  if (reason !== undefined && process.env['CI'] !== undefined) throw new Error(`${reason}, and in CI container tests must run`);
+  return reason;
+}
+
+export interface TestDaemonOptions {
+  /** Lines for the daemon's configuration. */
+  readonly config?: string;
+  /** Where the store lives, if not in the test's own directory. */
+  readonly root?: string;
+}
+
+/** A daemon under test. */
+export class TestDaemon {
+  readonly directory: string;
+  readonly root: string;
+  readonly runDir: string;
+  readonly cgroup: string;
+  readonly socket: string;
+  /** All that the daemon wrote to standard error. */
+  log = '';
+  #process: ChildProcess | undefined;
+
+  constructor(options: TestDaemonOptions) {
+    const name = `berth-test-${randomBytes(4).toString('hex')}`;
+    this.directory = `/run/${name}`;
+    this.root = options.root ?? join(this.directory, 'root');
+    this.runDir = join(this.directory, 'run');
+    this.cgroup = `/${name}`;
+    this.socket = join(this.runDir, 'berth.sock');
+    mkdirSync(join(this.directory, 'platform.d'), { recursive: true, mode: 0o711 });
+    const config = `cgroup-parent: ${this.cgroup}\nplatform: ${this.directory}/platform.d\n${options.config ?? ''}`;
+    writeFileSync(join(this.directory, 'berthd.yaml'), config);
+  }
+
+  get pid(): number {
+    return this.#process!.pid!;
+  }
+
+  /** Starts it and waits until it serves its socket. */
+  async start(): Promise<void> {
+    const child = spawn(process.execPath, [berthdBundle, '--root', this.root, '--run', this.runDir, '--config', join(this.directory, 'berthd.yaml')], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.#process = child;
+    const lines = createInterface({ input: child.stderr });
+    await new Promise<void>((resolve, reject) => {
+      lines.on('line', (line) => {
+        this.log += `${line}\n`;
+        if (line.includes('is ready')) resolve();
+      });
+      child.once('exit', (code, signal) => {
+        reject(new Error(`berthd ended before it was ready (${code ?? signal}):\n${this.log}`));
+      });
+    });
+  }
+
+  /** Ends it with a signal; apps go on. */
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    await ended;
+  }
+
+  /** Runs `berth` against it. */
+  berth(...args: string[]): Promise<RunResult> {
+    return run(process.execPath, [berthBundle, '--host', `unix://${this.socket}`, ...args]);
+  }
+
+  /** Runs `berth --json`, which must succeed, and gives the document. */
+  async json<T>(...args: string[]): Promise<T> {
+    const { code, stdout, stderr } = await this.berth('--json', ...args);
+    if (code !== 0) throw new Error(`berth ${args.join(' ')} ended with ${code}: ${stdout}${stderr}\n${this.log}`);
+    return JSON.parse(stdout) as T;
+  }
+
+  /** Everything of it that is there outside its own directory: processes, mounts, cgroups. */
+  traces(): string[] {
+    const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter((line) => line.includes(this.directory)).map((line) => `mount ${line.split(' ')[4]}`);
+    return [...mounts, ...this.cgroups().map((path) => `cgroup ${path}`), ...this.processes().map((pid) => `process ${pid}`)];
+  }
+
+  cgroups(): string[] {
+    const top = '/sys/fs/cgroup';
+    return ['', ...readdirSync(top)].map((hierarchy) => join(top, hierarchy, this.cgroup)).filter((path) => existsSync(path)).flatMap(withChildren);
+  }
+
+  /** Processes in its cgroups. */
+  processes(): number[] {
+    const pids = this.cgroups().flatMap((path) => readFileSync(join(path, 'cgroup.procs'), 'utf8').split('\n').filter((line) => line !== ''));
+    return [...new Set(pids.map(Number))];
+  }
+
+  /** Takes away all of it, in whatever state it is. */
+  async destroy(): Promise<void> {
+    await this.end('SIGKILL');
+    for (const pid of this.processes()) killIfThere(pid);
+    while (this.processes().length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    for (const path of this.cgroups().toReversed()) await run('rmdir', [path]);
+    const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => line.split(' ')[4] ?? '').filter((path) => path.startsWith(this.directory));
+    for (const path of mounts.toReversed()) await run('umount', ['-l', path]);
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** A cgroup and all below it, parents first. */
+function withChildren(path: string): string[] {
+  const children = readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return [path, ...children.flatMap((entry) => withChildren(join(path, entry.name)))];
+}
+
+/** Starts a daemon for this test; it is taken away when the test ends. */
+export async function startBerthd(t: TestContext, options: TestDaemonOptions = {}): Promise<TestDaemon> {
+  const daemon = new TestDaemon(options);
+  t.after(() => daemon.destroy());
+  await daemon.start();
+  return daemon;
+}
+
+/** Waits until `check` gives something; the test's own time limit is the only one. */
+export async function until<T>(check: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> {
+  for (;;) {
+    const found = await check();
+    if (found !== undefined && found !== false) return found;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
