@@ -1,0 +1,42 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { asBerthError, errorTable } from '../lib/errors.ts';
+
+/** Answers with one document. */
+export function sendDocument(response: ServerResponse, status: number, document: unknown, headers: Readonly<Record<string, string>> = {}): void {
+  const body = Buffer.from(`${JSON.stringify(document)}\n`);
+  response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': body.length, ...headers });
+  response.end(body);
+}
+
+/** Answers with an error, at the status of its code unless another is given; an answer that has begun is cut off. */
+export function sendError(response: ServerResponse, thrown: unknown, options: { status?: number; headers?: Record<string, string> } = {}): void {
+  const error = asBerthError(thrown);
+  if (response.headersSent) response.destroy();
+  else sendDocument(response, options.status ?? errorTable[error.code].http, error.toBody(), options.headers);
+}
+
+/**
+ * Answers with documents one a line (NDJSON), as fast as the client reads. The headers go out at once. If the source
+ * fails, the last line is `{"error":{…}}`. A client that takes nothing for `stallMs` is cut off.
+ */
+export async function sendLines(response: ServerResponse, source: AsyncIterable<unknown>, signal: AbortSignal, stallMs: number): Promise<void> {
+  response.writeHead(200, { 'Content-Type': 'application/x-ndjson' });
+  response.flushHeaders();
+  try {
+    for await (const document of source) {
+      if (signal.aborted) break;
+      if (!response.write(`${JSON.stringify(document)}\n`)) {
+        await once(response, 'drain', { signal: AbortSignal.any([signal, AbortSignal.timeout(stallMs)]) });
+      }
+    }
+  } catch (error) {
+    // Nobody is left to be told, or nobody listens.
+    if (signal.aborted || response.writableNeedDrain) {
+      response.destroy();
+      return;
+    }
+    response.write(`${JSON.stringify(asBerthError(error).toBody())}\n`);
+  }
+  response.end();
+}

@@ -1,0 +1,243 @@
+/** Stand-ins for what the API acts on, for tests: apps that only pretend to run. */
+import { PassThrough, type Readable } from 'node:stream';
+import { systemClock } from '../lib/clock.ts';
+import { sha256Stream } from '../lib/digest.ts';
+import { Signal } from '../lib/emitter.ts';
+import { BerthError } from '../lib/errors.ts';
+import type { AppFigures, AppStatus, BerthEvent, Lifecycle } from '../lifecycle/index.ts';
+import type { ExecSession, ExecSpec, LogLine, LogQuery } from '../runtime/index.ts';
+import type { ImageRow } from '../store/index.ts';
+import type { InstallOptions, InstallReport, Updates } from '../update/index.ts';
+import type { Api } from './api.ts';
+
+const digest = `sha256:${'5a'.repeat(32)}` as const;
+const startedAt = Date.UTC(2026, 0, 2, 3, 4, 5);
+
+/** An app that runs, with what a test says otherwise. */
+export function fakeApp(name: string, change: Partial<AppStatus> = {}): AppStatus {
+  return {
+    name,
+    version: '1.0-1',
+    digest,
+    signed: false,
+    description: `the app ${name}`,
+    state: 'running',
+    desired: 'running',
+    health: 'none',
+    instance: { id: 'ab'.repeat(32), pid: 4711, startedAt },
+    restarts: 0,
+    withheld: [],
+    ...change,
+  };
+}
+
+/** Apps by name; commands change their state and tell it as events. */
+export class FakeLifecycle implements Lifecycle {
+  readonly apps = new Map<string, AppStatus>();
+  readonly events: BerthEvent[] = [];
+  readonly #signal = new Signal<BerthEvent>();
+  /** What `logs` gives first; with `follow` it then waits. */
+  logLines: LogLine[] = [];
+  /** `logs` with `follow` never runs dry. */
+  endless = false;
+  readonly sessions: { readonly spec: ExecSpec; killed: boolean }[] = [];
+  followers = 0;
+
+  list(): readonly AppStatus[] {
+    return [...this.apps.values()];
+  }
+
+  show(name: string): AppStatus {
+    const app = this.apps.get(name);
+    if (app === undefined) throw new BerthError('not_found', `there is no app "${name}"; \`berth ps\` lists those there are`);
+    return app;
+  }
+
+  start(name: string): Promise<AppStatus> {
+    return this.#become(name, { state: 'running', desired: 'running' });
+  }
+
+  stop(name: string): Promise<AppStatus> {
+    return this.#become(name, { state: 'stopped', desired: 'stopped' });
+  }
+
+  kill(name: string): Promise<AppStatus> {
+    return this.#become(name, { state: 'stopped', desired: 'stopped' });
+  }
+
+  suspend(name: string): Promise<AppStatus> {
+    return this.#become(name, { state: 'suspended' });
+  }
+
+  resume(name: string): Promise<AppStatus> {
+    return this.#become(name, { state: 'running' });
+  }
+
+  restart(name: string): Promise<AppStatus> {
+    return this.#become(name, { state: 'running', desired: 'running' });
+  }
+
+  /** `cat` copies its input; `exit N` ends with N; `sleep` waits for its end; `deaf` never reads; `flood` prints 4 MiB. */
+  exec(name: string, spec: ExecSpec): Promise<ExecSession> {
+    this.show(name);
+    const [program, argument] = spec.command;
+    const record = { spec, killed: false };
+    this.sessions.push(record);
+    const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+    const { promise: done, resolve } = Promise.withResolvers<number>();
+    const finish = (code: number): void => {
+      stdout.end();
+      stderr.end();
+      resolve(code);
+    };
+    if (program === 'cat') {
+      stdin.pipe(stdout);
+      stdin.on('end', () => {
+        finish(0);
+      });
+    } else if (program === 'exit') {
+      stderr.write('leaving\n');
+      finish(Number(argument));
+    } else if (program === 'flood') {
+      stdout.write(Buffer.alloc(4 << 20, 'x'));
+      finish(0);
+    } else if (program !== 'sleep' && program !== 'deaf') {
+      return Promise.reject(new BerthError('runtime', `no such program: ${program}`));
+    }
+    const kill = (): void => {
+      record.killed = true;
+      finish(137);
+    };
+    return Promise.resolve({ stdin, stdout, stderr, done, kill });
+  }
+
+  async *logs(name: string, query: LogQuery): AsyncGenerator<LogLine, void, undefined> {
+    this.show(name);
+    this.followers += 1;
+    try {
+      const lines = query.sinceMs === undefined ? this.logLines : this.logLines.filter((line) => Date.parse(line.time) >= query.sinceMs!);
+      yield* query.tail === undefined ? lines : lines.slice(Math.max(0, lines.length - query.tail));
+      const { signal } = query;
+      if (query.follow !== true || signal === undefined) return;
+      while (this.endless && !signal.aborted) yield* this.logLines;
+      if (signal.aborted) return;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      signal.addEventListener('abort', () => {
+        resolve();
+      });
+      await promise;
+    } finally {
+      this.followers -= 1;
+    }
+  }
+
+  figures(name?: string): readonly AppFigures[] {
+    const apps = name === undefined ? this.list() : [this.show(name)];
+    return apps
+      .filter((app) => app.state === 'running')
+      .map((app) => ({ name: app.name, at: Date.now(), cpuNs: 5_000_000_000, memoryBytes: 3 << 20, memoryLimitBytes: 64 << 20, processes: 2, restarts: app.restarts }));
+  }
+
+  eventsSince(seq: number): readonly BerthEvent[] {
+    return this.events.filter((event) => event.seq > seq);
+  }
+
+  onEvent(listener: (event: BerthEvent) => void): () => void {
+    this.followers += 1;
+    const off = this.#signal.on(listener);
+    return () => {
+      this.followers -= 1;
+      off();
+    };
+  }
+
+  admit(): void {}
+
+  withdraw(name: string): void {
+    this.apps.delete(name);
+  }
+
+  announce(event: Pick<BerthEvent, 'type' | 'app' | 'message' | 'detail'>): void {
+    const full = { ...event, seq: this.events.length + 1, at: startedAt };
+    this.events.push(full);
+    this.#signal.emit(full);
+  }
+
+  #become(name: string, change: Partial<AppStatus>): Promise<AppStatus> {
+    const before = this.apps.get(name);
+    if (before === undefined) return Promise.reject(new BerthError('not_found', `there is no app "${name}"; \`berth ps\` lists those there are`));
+    const app = { ...before, ...change };
+    this.apps.set(name, app);
+    this.announce({ type: 'app.state', app: name, message: `${before.state} to ${app.state}`, detail: { from: before.state, to: app.state } });
+    return Promise.resolve(app);
+  }
+}
+
+/** Reads a package to its end and says it is there; `bad…` is refused at once, `late…` after it was read. */
+export class FakeUpdates implements Updates {
+  readonly #lifecycle: FakeLifecycle;
+  readonly removed: { readonly app: string; readonly purge: boolean }[] = [];
+  /** Installs whose payload did not come to its end. */
+  abandoned = 0;
+
+  constructor(lifecycle: FakeLifecycle) {
+    this.#lifecycle = lifecycle;
+  }
+
+  async install(payload: Readable, options: InstallOptions): Promise<InstallReport> {
+    const hash = sha256Stream();
+    let bytes = 0;
+    let head = '';
+    try {
+      for await (const chunk of payload as AsyncIterable<Buffer>) {
+        if (bytes === 0) head = chunk.toString('latin1', 0, 4);
+        if (head === 'bad!') throw new BerthError('bad_package', 'not a package: wrong magic', { detail: { offset: 0 } });
+        bytes += chunk.length;
+        hash.update(chunk);
+        options.onProgress?.({ phase: 'receiving', bytes });
+      }
+    } catch (error) {
+      this.abandoned += 1;
+      throw error;
+    }
+    options.onProgress?.({ phase: 'storing', bytes });
+    if (head === 'late') throw new BerthError('no_space', '3.0 MiB are missing on /var/lib/berth');
+    options.onProgress?.({ phase: 'starting', bytes });
+    const status = fakeApp('newcomer', { digest: `sha256:${hash.digest('hex')}`, state: options.start ? 'running' : 'stopped' });
+    this.#lifecycle.apps.set(status.name, status);
+    const { name: app, version, signed } = status;
+    return { app, version, digest: status.digest, signed, entries: 3, bytes, warnings: ['postinst does not run'], withheld: [], status };
+  }
+
+  remove(app: string, options: { readonly purge: boolean }): Promise<void> {
+    if (!this.#lifecycle.apps.delete(app)) return Promise.reject(new BerthError('not_found', `there is no app "${app}"`));
+    this.removed.push({ app, purge: options.purge });
+    return Promise.resolve();
+  }
+}
+
+/** All of it together. */
+export function fakeApi(): Api & { readonly lifecycle: FakeLifecycle; readonly updates: FakeUpdates } {
+  const lifecycle = new FakeLifecycle();
+  const image: ImageRow = {
+    digest, package: 'web', version: '1.0-1', architecture: 'amd64', depends: 'broker', description: 'a web site', bytes: 12_345_678, entries: 42, signed: true, addedAt: startedAt,
+  };
+  return {
+    lifecycle,
+    updates: new FakeUpdates(lifecycle),
+    store: {
+      apps: () => lifecycle.list().map((app) => ({
+        name: app.name, image: app.digest, desired: app.desired, dataGeneration: 1, installedAt: startedAt, restarts: app.restarts, failed: false, instance: null, lastExit: null,
+      })),
+      images: () => [image],
+    },
+    doctor: () => Promise.resolve({
+      checks: [
+        { name: 'kernel', outcome: 'ok', found: 'Linux 6.18' },
+        { name: 'clock', outcome: 'warning', found: 'not synchronised', advice: 'enable systemd-timesyncd' },
+      ],
+    }),
+    version: { version: '0.1.0', runtime: 'runc', node: 'v26.10.0', kernel: '6.18.0', architecture: 'amd64' },
+    clock: systemClock,
+  };
+}

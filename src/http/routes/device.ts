@@ -1,0 +1,105 @@
+import * as v from 'valibot';
+import type { BerthEvent } from '../../lifecycle/index.ts';
+import { Outbox } from '../outbox.ts';
+import { flag, whole } from '../query.ts';
+import { route, type Document, type Route } from '../route.ts';
+import * as schemas from '../schemas.ts';
+
+/** Events that wait for a follower before it is cut off. */
+const eventBacklog = 4096;
+
+/** Packages, events, and what the daemon knows of itself and its host. */
+export const deviceRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/version',
+    summary: 'What runs here',
+    answer: schemas.version,
+    handle: ({ version }) => ({ ...version, api: 'v1' as const }),
+  }),
+  route({
+    method: 'GET',
+    path: '/doctor',
+    summary: 'Checks of the host, and what to do where one fails',
+    answer: schemas.doctor,
+    handle: ({ doctor }) => doctor(),
+  }),
+  route({
+    method: 'GET',
+    path: '/images',
+    summary: 'All images on the device',
+    answer: schemas.images,
+    handle: ({ store }) => {
+      const apps = store.apps();
+      const images = store.images().map((image) => ({
+        ...image,
+        apps: apps.filter((app) => app.image === image.digest).map((app) => app.name),
+      }));
+      return { images };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/events',
+    summary: 'What happened, oldest first',
+    description: `A bounded number of events is kept. A follower that leaves more than ${eventBacklog} of them unread is cut off.`,
+    query: v.strictObject({
+      since: whole('only events with a higher `seq`'),
+      follow: flag('go on with new events'),
+    }),
+    line: schemas.event,
+    handle: ({ lifecycle }, { query, signal, abandon }) => {
+      const kept = lifecycle.eventsSince(query.since ?? 0);
+      if (query.follow !== true) return lines(kept);
+      const outbox = new Outbox<BerthEvent>(kept.length + eventBacklog, abandon);
+      const off = lifecycle.onEvent((event) => {
+        outbox.push(event);
+      });
+      signal.addEventListener('abort', () => {
+        off();
+        outbox.end();
+      });
+      for (const event of kept) outbox.push(event);
+      return outbox;
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/install',
+    summary: 'Install a package',
+    description: [
+      'The body is the package itself. A package that is refused before anything was done with it is answered with the',
+      'error\'s status; after that the answer is 200 and lines of progress, and the last line has `result` or `error`.',
+      'A client that goes away before the last line cancels the installation.',
+    ].join('\n'),
+    query: v.strictObject({ start: flag('start the app; true unless given') }),
+    payload: 'application/vnd.berth.package',
+    line: schemas.installLine,
+    handle: async ({ updates }, { query, payload, signal }) => {
+      const outbox = new Outbox<Document<typeof schemas.installLine>>(16);
+      updates
+        .install(payload, {
+          start: query.start ?? true,
+          signal,
+          onProgress: (progress) => {
+            outbox.push(progress);
+          },
+        })
+        .then(
+          (result) => {
+            outbox.push({ result });
+            outbox.end();
+          },
+          (error: unknown) => {
+            outbox.fail(error);
+          },
+        );
+      await outbox.ready();
+      return outbox;
+    },
+  }),
+];
+
+async function* lines<T>(values: readonly T[]): AsyncGenerator<T, void, undefined> {
+  yield* values;
+}

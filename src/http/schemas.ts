@@ -1,0 +1,180 @@
+import * as v from 'valibot';
+import { errorTable, type ErrorCode } from '../lib/errors.ts';
+
+/**
+ * Every document of the native API, declared once: answers are typed by it, requests are checked by it, and the
+ * OpenAPI document prints it. Times are milliseconds since 1970, sizes are bytes.
+ */
+const time = v.pipe(v.number(), v.integer(), v.description('milliseconds since 1970'));
+const bytes = v.pipe(v.number(), v.integer(), v.description('bytes'));
+const count = v.pipe(v.number(), v.integer());
+const digest = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/));
+
+const reason = v.object({
+  code: v.picklist([
+    'exited', 'signalled', 'out-of-memory', 'unhealthy', 'start-failed', 'monitor-lost', 'lost', 'restart-limit',
+    'stopped', 'killed', 'stop-timeout', 'shutdown',
+  ]),
+  message: v.string(),
+  at: time,
+});
+
+const lastExit = v.object({
+  id: v.string(),
+  app: v.string(),
+  at: time,
+  exitCode: v.exactOptional(count),
+  signal: v.exactOptional(v.string()),
+  oom: v.boolean(),
+  cause: v.picklist(['ended', 'monitor-lost', 'lost']),
+  reason,
+});
+
+const withheld = v.object({
+  path: v.pipe(v.string(), v.description('JSON path in config.json')),
+  why: v.string(),
+});
+
+export const app = v.object({
+  name: v.string(),
+  version: v.string(),
+  digest,
+  signed: v.boolean(),
+  description: v.string(),
+  state: v.picklist(['stopped', 'starting', 'running', 'suspended', 'stopping', 'backoff', 'failed']),
+  desired: v.picklist(['running', 'stopped']),
+  health: v.picklist(['none', 'starting', 'healthy', 'unhealthy']),
+  instance: v.exactOptional(v.object({ id: v.string(), pid: count, startedAt: time })),
+  restarts: v.pipe(count, v.description('by the supervisor, since a person last started the app')),
+  nextStartAt: v.exactOptional(time),
+  lastExit: v.exactOptional(lastExit),
+  reason: v.exactOptional(reason),
+  withheld: v.array(withheld),
+});
+
+export const apps = v.object({ apps: v.array(app) });
+
+export const figures = v.object({
+  at: time,
+  figures: v.array(
+    v.object({
+      name: v.string(),
+      at: time,
+      cpuNs: v.pipe(v.number(), v.description('processor time used, in nanoseconds')),
+      memoryBytes: bytes,
+      memoryLimitBytes: v.exactOptional(bytes),
+      processes: count,
+      restarts: count,
+    }),
+  ),
+});
+
+export const logLine = v.object({
+  time: v.pipe(v.string(), v.description('RFC 3339 with nanoseconds')),
+  stream: v.picklist(['stdout', 'stderr', 'berth']),
+  text: v.string(),
+  partial: v.pipe(v.boolean(), v.description('the line goes on in the next one')),
+});
+
+export const event = v.object({
+  seq: count,
+  at: time,
+  type: v.picklist([
+    'app.state', 'app.health', 'app.exit', 'app.installed', 'app.removed', 'app.warning', 'daemon.started', 'daemon.stopping',
+  ]),
+  app: v.exactOptional(v.string()),
+  message: v.string(),
+  detail: v.exactOptional(v.unknown()),
+});
+
+const codes = Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]];
+
+export const error = v.object({
+  error: v.object({ code: v.picklist(codes), message: v.string(), detail: v.exactOptional(v.unknown()) }),
+});
+
+const installReport = v.object({
+  app: v.string(),
+  version: v.string(),
+  digest,
+  replaced: v.exactOptional(v.object({ version: v.string(), digest })),
+  signed: v.boolean(),
+  entries: count,
+  bytes,
+  warnings: v.array(v.string()),
+  withheld: v.array(withheld),
+  status: app,
+});
+
+export const installLine = v.union([
+  v.object({ phase: v.picklist(['receiving', 'storing', 'switching', 'starting']), bytes }),
+  v.object({ result: installReport }),
+]);
+
+export const removed = v.object({ removed: v.string(), purged: v.boolean() });
+
+export const images = v.object({
+  images: v.array(
+    v.object({
+      digest,
+      package: v.string(),
+      version: v.string(),
+      architecture: v.string(),
+      depends: v.string(),
+      description: v.string(),
+      bytes,
+      entries: count,
+      signed: v.boolean(),
+      addedAt: time,
+      apps: v.pipe(v.array(v.string()), v.description('apps whose current image this is')),
+    }),
+  ),
+});
+
+export const doctor = v.object({
+  checks: v.array(
+    v.object({
+      name: v.string(),
+      outcome: v.picklist(['ok', 'warning', 'failure']),
+      found: v.string(),
+      advice: v.exactOptional(v.string()),
+    }),
+  ),
+});
+
+export const version = v.object({
+  version: v.pipe(v.string(), v.description('of berthd')),
+  api: v.literal('v1'),
+  runtime: v.pipe(v.string(), v.description('the OCI runtime in use')),
+  node: v.string(),
+  kernel: v.string(),
+  architecture: v.string(),
+});
+
+export const execRequest = v.strictObject({
+  command: v.pipe(v.array(v.string()), v.minLength(1)),
+  env: v.exactOptional(v.pipe(v.array(v.pipe(v.string(), v.regex(/^[^=]+=/))), v.description('NAME=value; in place of the app\'s own'))),
+  cwd: v.exactOptional(v.pipe(v.string(), v.startsWith('/'))),
+  user: v.exactOptional(
+    v.strictObject({
+      uid: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffff_fffe)),
+      gid: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffff_fffe)),
+    }),
+  ),
+});
+
+/** The schemas by the names that they have in the OpenAPI document. */
+export const documents = {
+  App: app,
+  Apps: apps,
+  Figures: figures,
+  LogLine: logLine,
+  Event: event,
+  Error: error,
+  InstallLine: installLine,
+  Removed: removed,
+  Images: images,
+  Doctor: doctor,
+  Version: version,
+  ExecRequest: execRequest,
+} as const;
