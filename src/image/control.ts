@@ -152,7 +152,9 @@ function parseAlternative(text: string): DependencyAlternative {
 
 /** The text of `Depends` for these dependencies. */
 export function formatDepends(depends: readonly Dependency[]): string {
-  const one = (choice: DependencyAlternative): string =>
-    choice.relation === undefined ? choice.name : `${choice.name} (${choice.relation.operator} ${choice.relation.version})`;
-  return depends.map((part) => part.map(one).join(' | ')).join(', ');
+  return depends.map((part) => part.map(formatAlternative).join(' | ')).join(', ');
+}
+
+function formatAlternative({ name, relation }: DependencyAlternative): string {
+  return relation === undefined ? name : `${name} (${relation.operator} ${relation.version})`;
 }

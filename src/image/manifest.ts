@@ -51,8 +51,8 @@ export interface ManifestLimits extends PathLimits {
 
 /** Called with what the manifest says, line by line, as its bytes arrive. */
 export interface ManifestHandler {
-  header(control: Control): void;
-  entry(entry: ManifestEntry): void;
+  header(control: Control): unknown;
+  entry(entry: ManifestEntry): unknown;
 }
 
 /**
@@ -146,25 +146,17 @@ export class ManifestParser {
       mtime: this.#number(value, 'mtime', Number.MAX_SAFE_INTEGER),
     };
     if ((base.mode & ~manifestModeMask) !== 0) throw this.#bad('has a "mode" with other bits than permissions');
-    switch (entryType) {
-      case 'dir':
-        return { ...base, type: entryType };
-      case 'file': {
-        const sha256 = this.#text(value, 'sha256');
-        if (!/^[0-9a-f]{64}$/.test(sha256)) throw this.#bad('has a "sha256" that is not 64 hexadecimal digits');
-        return { ...base, type: entryType, size: this.#number(value, 'size', Number.MAX_SAFE_INTEGER), sha256 };
-      }
-      case 'symlink': {
-        const target = this.#text(value, 'target');
-        checkLinkTarget(target, `${manifestMember}: line ${this.#lines}`);
-        return { ...base, type: entryType, target };
-      }
-      case 'hardlink': {
-        const target = this.#text(value, 'target');
-        checkEntryPath(target, this.#limits, `${manifestMember}: line ${this.#lines}: target`);
-        return { ...base, type: entryType, target };
-      }
+    if (entryType === 'file') {
+      const sha256 = this.#text(value, 'sha256');
+      if (!/^[0-9a-f]{64}$/.test(sha256)) throw this.#bad('has a "sha256" that is not 64 hexadecimal digits');
+      return { ...base, type: entryType, size: this.#number(value, 'size', Number.MAX_SAFE_INTEGER), sha256 };
     }
+    if (entryType === 'dir') return { ...base, type: entryType };
+    const target = this.#text(value, 'target');
+    const where = `${manifestMember}: line ${this.#lines}: target`;
+    if (entryType === 'symlink') checkLinkTarget(target, where);
+    else checkEntryPath(target, this.#limits, where);
+    return { ...base, type: entryType, target };
   }
 
   #expectMembers(value: Record<string, Json>, names: readonly string[]): void {

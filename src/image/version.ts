@@ -54,21 +54,19 @@ export function compareVersions(a: string, b: string): number {
   return left.epoch - right.epoch || compareParts(left.upstream, right.upstream) || compareParts(left.revision, right.revision);
 }
 
+type Operator = '<<' | '<=' | '=' | '>=' | '>>';
+
+const holds: Readonly<Record<Operator, (order: number) => boolean>> = {
+  '<<': (order) => order < 0,
+  '<=': (order) => order <= 0,
+  '=': (order) => order === 0,
+  '>=': (order) => order >= 0,
+  '>>': (order) => order > 0,
+};
+
 /** Whether `version` satisfies a relation of `Depends`. */
-export function satisfies(version: string, relation: { readonly operator: '<<' | '<=' | '=' | '>=' | '>>'; readonly version: string }): boolean {
-  const order = compareVersions(version, relation.version);
-  switch (relation.operator) {
-    case '<<':
-      return order < 0;
-    case '<=':
-      return order <= 0;
-    case '=':
-      return order === 0;
-    case '>=':
-      return order >= 0;
-    case '>>':
-      return order > 0;
-  }
+export function satisfies(version: string, relation: { readonly operator: Operator; readonly version: string }): boolean {
+  return holds[relation.operator](compareVersions(version, relation.version));
 }
 
 /** Compares runs of other characters and runs of digits in turn, as deb-version(7) says. */

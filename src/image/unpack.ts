@@ -1,0 +1,289 @@
+import { readdir } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { addAbortSignal, Readable } from 'node:stream';
+import type { Hash } from 'node:crypto';
+import { sha256Stream, type Digest } from '../lib/digest.ts';
+import { removeTree } from '../lib/durable.ts';
+import { asBerthError, BerthError } from '../lib/errors.ts';
+import { formatSize } from '../lib/units.ts';
+import { BundleWriter } from './bundle-writer.ts';
+import { readControlMember, type ControlMember } from './control-member.ts';
+import { DataUnpacker, rootfsPath } from './data-unpacker.ts';
+import { decompress, type Compression } from './decompress.ts';
+import { imageNames } from './image-names.ts';
+import { formatManifestEntry, formatManifestHeader, manifestMember, sameFields, signatureMember } from './manifest.ts';
+import { ManifestCursor } from './manifest-cursor.ts';
+import { fileManifestStore, memoryManifestStore, type ManifestStore } from './manifest-store.ts';
+import { missingMountPoints } from './mount-points.ts';
+import { packageMembers, readWhole, type PackageMember } from './package-reader.ts';
+import { settingsOfConfig } from './config.ts';
+import { TarParser } from './tar-reader.ts';
+import type { Control, PackageLimits, PackageReport } from './types.ts';
+import { Warnings } from './warnings.ts';
+
+/** What a package says of itself before anything of it has been parsed but the archive's own headers. */
+export interface PackageClaim {
+  /** Undefined if no manifest stands before control and data: nothing can vouch for such a package. */
+  readonly manifest?: {
+    readonly digest: Digest;
+    /** Parses the manifest's first line, so only to be called when the signature over the digest is good. */
+    readonly control: () => Control;
+  };
+  /** The DER bytes of `_signature.p7s`; never without a manifest. */
+  readonly signature?: Uint8Array;
+}
+
+export interface UnpackOptions {
+  readonly limits: PackageLimits;
+  readonly signal?: AbortSignal;
+  /**
+   * Called once, before control and data are parsed; when it throws, the package is refused with what it threw.
+   * Every later byte is checked against the manifest that it was shown.
+   */
+  readonly verify?: (claim: PackageClaim) => Promise<void>;
+  /** Whether entries are given to their users and groups; by default when running as root. */
+  readonly chown?: boolean;
+}
+
+/**
+ * Reads a whole package and, if there is a `target`, unpacks it there: an empty directory that nobody else writes to,
+ * which gets `manifest`, `signature.p7s` if the package is signed, and `bundle/`. Nothing outside of it is touched,
+ * and after an error it is empty again. Nothing is synced to disk yet.
+ * @throws BerthError `bad_package`, `too_large`, `unsupported`, `no_space`, `cancelled`, `unavailable` (no `xz`), `io`,
+ * or what `verify` throws.
+ */
+export async function unpackPackage(source: Readable | AsyncIterable<Uint8Array>, target: string | undefined, options: UnpackOptions): Promise<PackageReport> {
+  const { signal } = options;
+  const stream = source instanceof Readable ? source : Readable.from(source);
+  // Told by whoever reads the stream; without a listener, Node would end the process.
+  stream.on('error', () => undefined);
+  if (signal !== undefined) addAbortSignal(signal, stream);
+  if (target !== undefined && (await readdir(target)).length > 0) throw new BerthError('conflict', `${target} is not empty`);
+  const unpacking = new Unpacking(target, options);
+  try {
+    for await (const member of packageMembers(stream, options.limits, unpacking)) {
+      try {
+        await unpacking.take(member);
+      } catch (error) {
+        // Whatever still waits for the source must be woken before the loop can end.
+        stream.destroy();
+        throw error;
+      }
+    }
+    return unpacking.finish();
+  } catch (error) {
+    stream.destroy();
+    unpacking.close();
+    if (target !== undefined) await emptyDirectory(target);
+    throw signal?.aborted === true ? new BerthError('cancelled', 'unpacking was cancelled', { cause: error }) : asBerthError(error);
+  }
+}
+
+/** Removes everything in a directory that only Berth writes to. */
+export async function emptyDirectory(path: string): Promise<void> {
+  for (const name of await readdir(path)) await removeTree(join(path, name));
+}
+
+/** One package on its way: what was seen of it, and what is open. */
+class Unpacking {
+  packageBytes = 0;
+  readonly #target: string | undefined;
+  readonly #options: UnpackOptions;
+  readonly #warnings = new Warnings();
+  #manifest: { readonly store: ManifestStore; readonly digest: Digest } | undefined;
+  /** Of a manifest that comes after control or data: only compared. */
+  #lateDigest: Digest | undefined;
+  #signature: Buffer | undefined;
+  #cursor: ManifestCursor | undefined;
+  #admitted = false;
+  #control: (ControlMember & { readonly member: string }) | undefined;
+  #writer: BundleWriter | undefined;
+  #data: { readonly unpacker: DataUnpacker; readonly compression: Compression } | undefined;
+
+  constructor(target: string | undefined, options: UnpackOptions) {
+    this.#target = target;
+    this.#options = options;
+  }
+
+  async take(member: PackageMember): Promise<void> {
+    const { role, name, body } = member;
+    if (role === 'debian-binary') await this.#checkFormat(body);
+    else if (role === 'manifest') await this.#takeManifest(body);
+    else if (role === 'signature') await this.#takeSignature(body);
+    else if (role === 'extra') this.#skip(name);
+    else {
+      await this.#admit();
+      if (role === 'control') this.#control = { ...(await readControlMember(body, name, member.compression!, this.#options.limits)), member: name };
+      else await this.#unpackData(member);
+    }
+  }
+
+  /** To be called after the last member. */
+  finish(): PackageReport {
+    const [control, data] = [this.#control!, this.#data!];
+    this.#checkControl(control);
+    const digest = this.#manifest?.digest ?? this.#computeManifest(control.control, data.unpacker);
+    if (this.#lateDigest !== undefined && this.#lateDigest !== digest) {
+      throw new BerthError('bad_package', `${manifestMember} is not the manifest of what is in the package`);
+    }
+    const config = data.unpacker.config();
+    this.#finishBundle(data.unpacker, config);
+    if (this.#signature !== undefined && this.#target !== undefined) {
+      writeFileSync(join(this.#target, imageNames.signature), this.#signature, { flag: 'wx', mode: 0o644 });
+    }
+    this.close();
+    const { unpackedBytes, entries, files } = data.unpacker;
+    return {
+      digest,
+      control: control.control,
+      manifestGiven: this.#manifest !== undefined || this.#lateDigest !== undefined,
+      ...(this.#signature === undefined ? {} : { signatureBytes: this.#signature.length }),
+      packageBytes: this.packageBytes,
+      unpackedBytes,
+      entries,
+      files,
+      compression: data.compression,
+      warnings: [...control.warnings, ...this.#warnings.list()],
+      scripts: control.scripts,
+      ...(config === undefined ? {} : { config }),
+      hasRootfs: data.unpacker.hasRootfs(),
+    };
+  }
+
+  /** Closes what is open, also in the midst of a file. */
+  close(): void {
+    this.#writer?.abandon();
+    this.#manifest?.store.close();
+    this.#cursor?.close();
+  }
+
+  async #checkFormat(body: AsyncIterable<Buffer>): Promise<void> {
+    const text = (await readWhole(body, 64, 'debian-binary')).toString('latin1');
+    if (text !== '2.0\n') throw new BerthError('bad_package', `debian-binary says ${JSON.stringify(text)}; Berth reads packages of format 2.0`);
+  }
+
+  async #takeManifest(body: AsyncIterable<Buffer>): Promise<void> {
+    const { manifestBytes } = this.#options.limits;
+    const isFirst = !this.#admitted;
+    const store = isFirst ? this.#newStore() : undefined;
+    const hash = sha256Stream();
+    let size = 0;
+    try {
+      for await (const chunk of body) {
+        size += chunk.length;
+        if (size > manifestBytes) throw new BerthError('too_large', `${manifestMember}: larger than the limit of ${formatSize(manifestBytes)}`);
+        hash.update(chunk);
+        store?.append(chunk);
+      }
+    } finally {
+      store?.close();
+    }
+    if (store === undefined) this.#lateDigest = digestFrom(hash);
+    else this.#manifest = { store, digest: digestFrom(hash) };
+  }
+
+  #newStore(): ManifestStore {
+    return this.#target === undefined ? memoryManifestStore() : fileManifestStore(join(this.#target, imageNames.manifest));
+  }
+
+  async #takeSignature(body: AsyncIterable<Buffer>): Promise<void> {
+    if (this.#admitted) throw new BerthError('bad_package', `${signatureMember} stands after control or data; it must stand before them`);
+    this.#signature = await readWhole(body, this.#options.limits.signatureBytes, signatureMember);
+  }
+
+  #skip(name: string): void {
+    // By convention, what begins with an underscore is meant for others.
+    if (!name.startsWith('_')) this.#warnings.add(`the package has a member that Berth does not know: ${name}`);
+  }
+
+  /** The gate: what vouches for the package is complete, and nothing of it has been parsed. */
+  async #admit(): Promise<void> {
+    if (this.#admitted) return;
+    this.#admitted = true;
+    const [manifest, signature] = [this.#manifest, this.#signature];
+    if (signature !== undefined && manifest === undefined) throw new BerthError('bad_package', `${signatureMember} signs ${manifestMember}, which must stand before control and data too`);
+    const claim = manifest === undefined ? {} : { manifest: { digest: manifest.digest, control: () => this.#openManifest()!.control } };
+    await this.#options.verify?.(signature === undefined ? claim : { ...claim, signature });
+    this.#openManifest();
+  }
+
+  #openManifest(): ManifestCursor | undefined {
+    if (this.#manifest !== undefined) this.#cursor ??= new ManifestCursor(this.#manifest.store.chunks(), this.#options.limits);
+    return this.#cursor;
+  }
+
+  async #unpackData({ name, body, compression }: PackageMember): Promise<void> {
+    const { limits, signal } = this.#options;
+    const chown = this.#options.chown ?? process.geteuid?.() === 0;
+    if (this.#target !== undefined) this.#writer = new BundleWriter(join(this.#target, imageNames.bundle), chown);
+    const unpacker = new DataUnpacker({ archive: name, limits, expected: this.#cursor, writer: this.#writer, warnings: this.#warnings });
+    const parser = new TarParser(name, limits.pathBytes);
+    for await (const chunk of decompress(body, compression!, { what: name, expansionRatio: limits.expansionRatio })) {
+      signal?.throwIfAborted();
+      for (const event of parser.push(chunk)) unpacker.take(event);
+    }
+    parser.end();
+    this.#cursor?.end();
+    this.#data = { unpacker, compression: compression! };
+  }
+
+  #checkControl({ control, member }: ControlMember & { readonly member: string }): void {
+    const expected = this.#cursor?.control.fields;
+    if (expected !== undefined && !sameFields(expected, control.fields)) {
+      const names = [...new Set([...expected.keys(), ...control.fields.keys()])].filter((name) => expected.get(name) !== control.fields.get(name));
+      throw new BerthError('bad_package', `${member} and ${manifestMember} differ in ${names.join(', ')}`);
+    }
+  }
+
+  #computeManifest(control: Control, unpacker: DataUnpacker): Digest {
+    const hash = sha256Stream();
+    const store = this.#target === undefined ? undefined : this.#newStore();
+    try {
+      const lines = new LineBuffer((bytes) => {
+        hash.update(bytes);
+        store?.append(bytes);
+      });
+      lines.add(formatManifestHeader(control.fields));
+      unpacker.model.forEach((entry) => lines.add(formatManifestEntry(entry)));
+      lines.flush();
+    } finally {
+      store?.close();
+    }
+    return digestFrom(hash);
+  }
+
+  #finishBundle(unpacker: DataUnpacker, config: string | undefined): void {
+    if (config !== undefined && unpacker.hasRootfs()) {
+      const { data } = settingsOfConfig(config);
+      const kindAt = (path: string): ReturnType<DataUnpacker['kindAt']> => unpacker.kindAt(`${rootfsPath}/${path}`);
+      for (const path of missingMountPoints(data, kindAt)) this.#writer?.mountPoint(`${rootfsPath}/${path}`);
+    }
+    unpacker.finishDirs();
+    this.#writer?.finish();
+  }
+}
+
+function digestFrom(hash: Hash): Digest {
+  return `sha256:${hash.digest('hex')}`;
+}
+
+/** Puts lines together so that each is not a write of its own. */
+class LineBuffer {
+  readonly #write: (bytes: Buffer) => void;
+  #text = '';
+
+  constructor(write: (bytes: Buffer) => void) {
+    this.#write = write;
+  }
+
+  add(line: string): void {
+    this.#text += line;
+    if (this.#text.length >= 64 * 1024) this.flush();
+  }
+
+  flush(): void {
+    this.#write(Buffer.from(this.#text));
+    this.#text = '';
+  }
+}

@@ -1,0 +1,169 @@
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { finished, type Readable, type Writable } from 'node:stream';
+import * as v from 'valibot';
+import { parseDigest } from '../lib/digest.ts';
+import { asBerthError, BerthError, errorTable, type ErrorBody, type ErrorCode } from '../lib/errors.ts';
+import { formatControl, parseControl } from './control.ts';
+import type { PackageLimits, PackageReport } from './types.ts';
+import { emptyDirectory, unpackPackage, type UnpackOptions } from './unpack.ts';
+
+/** How to start the program that calls {@link unpackWorkerMain} with the arguments after these. */
+export interface WorkerCommand {
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+export interface UnpackInChildOptions {
+  readonly worker: WorkerCommand;
+  readonly limits: PackageLimits;
+  readonly signal?: AbortSignal;
+  /** Told the bytes of the package that were read so far. */
+  readonly onProgress?: (bytes: number) => void;
+}
+
+type Child = ChildProcessByStdio<Writable, Readable, Readable>;
+
+/** A report has at most `configBytes` of text and a hundred warnings of bounded length. */
+const maxAnswerBytes = 16 * 1024 * 1024;
+const maxStderrBytes = 4096;
+
+/** What the child is told, as its one argument. */
+const jobSchema = v.strictObject({ target: v.string(), limits: v.record(v.string(), v.number()) });
+
+/** What the child answers on standard output: one JSON document. Control is the text of the stanza. */
+const reportSchema = v.strictObject({
+  digest: v.string(),
+  control: v.string(),
+  manifestGiven: v.boolean(),
+  signatureBytes: v.optional(v.number()),
+  packageBytes: v.number(),
+  unpackedBytes: v.number(),
+  entries: v.number(),
+  files: v.number(),
+  compression: v.picklist(['gz', 'xz', 'zst']),
+  warnings: v.array(v.string()),
+  scripts: v.array(v.string()),
+  config: v.optional(v.string()),
+  hasRootfs: v.boolean(),
+});
+const answerSchema = v.union([
+  v.strictObject({ report: reportSchema }),
+  v.strictObject({ error: v.strictObject({ code: v.picklist(Object.keys(errorTable) as ErrorCode[]), message: v.string(), detail: v.optional(v.unknown()) }) }),
+]);
+
+/**
+ * As `unpackPackage`, in a child process, so that the caller's process stays responsive and gets no larger. When the
+ * source fails or the signal aborts, the child is killed; in every case of an error `target` is empty afterwards.
+ * The source is the caller's: it is read no further after an error, but not destroyed.
+ * @throws BerthError as `unpackPackage`; `internal` if the child died.
+ */
+export async function unpackInChild(source: Readable, target: string, options: UnpackInChildOptions): Promise<PackageReport> {
+  const { worker, limits } = options;
+  const child = spawn(worker.command, [...worker.args, JSON.stringify({ target, limits })], { stdio: ['pipe', 'pipe', 'pipe'] });
+  try {
+    return reportFrom(await converse(child, source, options));
+  } catch (error) {
+    await emptyDirectory(target);
+    throw error;
+  }
+}
+
+/** Feeds the child and waits until it is gone. Gives what it said. */
+async function converse(child: Child, source: Readable, { signal, onProgress }: UnpackInChildOptions): Promise<string> {
+  let bytes = 0;
+  let failure: BerthError | undefined;
+  const fail = (error: BerthError): void => {
+    failure ??= error;
+    child.kill('SIGKILL');
+  };
+  const onAbort = (): void => fail(new BerthError('cancelled', 'unpacking was cancelled'));
+  const onData = (chunk: Uint8Array): void => {
+    bytes += chunk.length;
+    onProgress?.(bytes);
+  };
+  const stdout = collect(child.stdout, maxAnswerBytes);
+  const stderr = collect(child.stderr, maxStderrBytes);
+  // A child that refuses the package reads no further; its answer tells why.
+  child.stdin.on('error', () => undefined);
+  const unwatch = finished(source, { writable: false }, (error) => {
+    if (error !== undefined && error !== null) fail(sourceError(error, bytes));
+  });
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    const end = new Promise<{ code: number | null; killedBy: NodeJS.Signals | null }>((resolve, reject) => {
+      child.once('error', (error) => reject(new BerthError('internal', `the process that unpacks packages cannot be started: ${error.message}`, { cause: error })));
+      child.once('close', (code, killedBy) => resolve({ code, killedBy }));
+    });
+    if (signal?.aborted === true) onAbort();
+    source.on('data', onData);
+    source.pipe(child.stdin);
+    const { code, killedBy } = await end;
+    if (failure !== undefined) throw failure;
+    if (code !== 0) throw died(code, killedBy, stderr());
+    return stdout();
+  } finally {
+    source.unpipe(child.stdin);
+    source.off('data', onData);
+    source.pause();
+    unwatch();
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+function sourceError(error: Error, bytes: number): BerthError {
+  if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') return asBerthError(error);
+  return new BerthError('io', `the package broke off after ${bytes} bytes`, { cause: error });
+}
+
+function died(code: number | null, killedBy: NodeJS.Signals | null, stderr: string): BerthError {
+  const how = killedBy === null ? `ended with exit status ${code}` : `was ended by ${killedBy}`;
+  const hint = killedBy === 'SIGKILL' ? ' (was memory short?)' : '';
+  return new BerthError('internal', `the process that unpacks the package ${how}${hint}; nothing of the package was kept${stderr === '' ? '' : `: ${stderr.trim()}`}`);
+}
+
+function collect(stream: Readable, maxBytes: number): () => string {
+  const parts: Buffer[] = [];
+  let size = 0;
+  stream.on('data', (chunk: Buffer) => {
+    if (size < maxBytes) parts.push(chunk.subarray(0, maxBytes - size));
+    size += chunk.length;
+  });
+  return () => Buffer.concat(parts).toString('utf8');
+}
+
+/** The child has read hostile input: what it says is checked like any other input. */
+function reportFrom(text: string): PackageReport {
+  let answer: v.InferOutput<typeof answerSchema>;
+  try {
+    answer = v.parse(answerSchema, JSON.parse(text));
+  } catch (error) {
+    throw new BerthError('internal', 'the process that unpacks packages gave no answer that can be read', { cause: error });
+  }
+  if ('error' in answer) throw new BerthError(answer.error.code, answer.error.message, { detail: answer.error.detail });
+  const { digest, control, signatureBytes, config, ...rest } = answer.report;
+  return {
+    ...rest,
+    digest: parseDigest(digest),
+    control: parseControl(Buffer.from(control)),
+    ...(signatureBytes === undefined ? {} : { signatureBytes }),
+    ...(config === undefined ? {} : { config }),
+  };
+}
+
+/**
+ * The child's side of {@link unpackInChild}: unpacks what comes on standard input as its argument says, answers on
+ * standard output. `verify` decides here whether the package may be unpacked.
+ */
+export async function unpackWorkerMain(argv: readonly string[], options: Pick<UnpackOptions, 'verify'> = {}): Promise<void> {
+  process.stdout.write(JSON.stringify(await answer(argv, options)));
+}
+
+async function answer(argv: readonly string[], options: Pick<UnpackOptions, 'verify'>): Promise<{ readonly report: object } | ErrorBody> {
+  try {
+    const { target, limits } = v.parse(jobSchema, JSON.parse(argv[0] ?? ''));
+    const report = await unpackPackage(process.stdin, target, { ...options, limits: limits as unknown as PackageLimits });
+    return { report: { ...report, control: formatControl(report.control.fields) } };
+  } catch (error) {
+    return asBerthError(error).toBody();
+  }
+}
