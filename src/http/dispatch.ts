@@ -6,7 +6,7 @@ import type { ExecSession } from '../runtime/index.ts';
 import { sendDocument, sendError, sendLines } from './answer.ts';
 import type { Api } from './api.ts';
 import { connectExec } from './exec.ts';
-import { refuseUpgrade } from './raw.ts';
+import { lingerMs, refuseUpgrade } from './raw.ts';
 import { expectMedia, readBody, readQuery } from './request.ts';
 import { findRoute, type Call, type Found, type Route } from './route.ts';
 
@@ -21,11 +21,9 @@ export interface Patience {
   readonly bodyMs: number;
   /** For reading more of an answer. */
   readonly stallMs: number;
-  /** Of a body that nobody wants any more, this long is read on, so that the client sees the answer. */
-  readonly lingerMs: number;
 }
 
-export const defaultPatience: Patience = { headersMs: 10_000, bodyMs: 60_000, stallMs: 300_000, lingerMs: 2000 };
+export const defaultPatience: Patience = { headersMs: 10_000, bodyMs: 60_000, stallMs: 300_000 };
 
 /** Leads each request to its route and its outcome back to the client. None of its methods rejects. */
 export class Dispatcher {
@@ -102,7 +100,7 @@ export class Dispatcher {
       await connectExec(connection, head, session);
     } catch (error) {
       this.#report(request, error);
-      refuseUpgrade(connection, error);
+      refuseUpgrade(connection, request, error);
     }
   }
 
@@ -148,7 +146,7 @@ export class Dispatcher {
   }
 
   #linger(request: IncomingMessage): void {
-    const timer = setTimeout(() => request.socket.destroy(), this.#patience.lingerMs);
+    const timer = setTimeout(() => request.socket.destroy(), lingerMs);
     request.once('close', () => {
       clearTimeout(timer);
     });

@@ -38,7 +38,7 @@ test('a name with escapes in its path reaches the app of that name', async () =>
   await using berth = await serveFakes();
   const reply = await berth.request('GET', '/apps/..%2F..%2Fetc%1b');
   assert.equal(reply.status, 404);
-  assert.match(fault(reply).message, /"\.\.\/\.\.\/etc\u001b"/);
+  assert.ok(fault(reply).message.includes('"../../etc\u001b"'));
 });
 
 test('a body that is wrong names its field', async () => {

@@ -1,7 +1,8 @@
 /** For tests: the API over a real unix socket with fakes behind it, and a plain HTTP client. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,15 +50,9 @@ export async function serveFakes(patience: Partial<Patience> = {}): Promise<Harn
     request: async (method, route, options = {}) => {
       const headers = { ...(options.body !== undefined && { 'Content-Type': 'application/json' }), ...options.headers };
       const request = http.request({ socketPath: path, method, path: apiPrefix + route, headers, agent: false });
-      const { promise, resolve, reject } = Promise.withResolvers<Reply>();
-      request.on('error', reject);
-      request.on('response', (response) => {
-        text(response).then((body) => {
-          resolve({ status: response.statusCode!, headers: response.headers, text: body });
-        }, reject);
-      });
       request.end(options.body === undefined ? options.raw : JSON.stringify(options.body));
-      const reply = await promise;
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      const reply: Reply = { status: response.statusCode!, headers: response.headers, text: await text(response) };
       checkReply(method, route, reply);
       return reply;
     },

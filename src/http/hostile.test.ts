@@ -122,7 +122,7 @@ test('an install whose bytes do not come is given up', limit, async (t) => {
 });
 
 test('a client that goes on sending a refused package sees the answer and is cut off', limit, async () => {
-  await using berth = await serveFakes({ lingerMs: 100 });
+  await using berth = await serveFakes();
   const socket = await send(berth, `${installHead}bad!`);
   assert.match(await text(socket), /^HTTP\/1\.1 422 [^]*bad_package/);
 });

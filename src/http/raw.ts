@@ -1,12 +1,20 @@
-import type { Duplex } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import { asBerthError, BerthError, errorTable } from '../lib/errors.ts';
 
 /** Answers where Node has no response object: before a request was understood, and in place of an upgrade. */
 
-/** Refuses to change protocols; the connection is closed. */
-export function refuseUpgrade(connection: Duplex, thrown: unknown): void {
+/**
+ * For this long, what the client still sends is read and dropped once it was answered: closing at once would make
+ * the kernel drop the answer, too.
+ */
+export const lingerMs = 2000;
+
+/** Refuses to change protocols; the connection is closed. `body`: of the request, perhaps not read to its end. */
+export function refuseUpgrade(connection: Duplex, body: Readable, thrown: unknown): void {
   const error = asBerthError(thrown);
   end(connection, errorTable[error.code].http, error);
+  body.on('error', () => undefined);
+  body.resume();
 }
 
 /** Answers what is not HTTP, comes too slowly or has too large a head; the connection is closed. */
@@ -32,5 +40,10 @@ function end(connection: Duplex, status: number, error: BerthError): void {
   ];
   // The client may have gone already.
   connection.on('error', () => undefined);
-  connection.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => connection.destroy());
+  connection.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  const timer = setTimeout(() => connection.destroy(), lingerMs);
+  connection.once('close', () => {
+    clearTimeout(timer);
+  });
+  connection.resume();
 }

@@ -50,7 +50,7 @@ export interface Route {
   readonly line?: v.GenericSchema;
   /** Protocol that the connection changes to (RFC 9110 section 7.8). */
   readonly upgrade?: string;
-  readonly handle: (api: Api, call: Call) => Outcome<unknown, unknown> | Promise<Outcome<unknown, unknown>>;
+  readonly handle: (api: Api, call: Call) => unknown;
 }
 
 const noQuery = v.strictObject({});

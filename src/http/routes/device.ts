@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import type { BerthEvent } from '../../lifecycle/index.ts';
+import type { InstallProgress } from '../../update/index.ts';
 import { Outbox } from '../outbox.ts';
 import { flag, whole } from '../query.ts';
 import { route, type Document, type Route } from '../route.ts';
@@ -77,23 +78,18 @@ export const deviceRoutes: readonly Route[] = [
     line: schemas.installLine,
     handle: async ({ updates }, { query, payload, signal }) => {
       const outbox = new Outbox<Document<typeof schemas.installLine>>(16);
-      updates
-        .install(payload, {
-          start: query.start ?? true,
-          signal,
-          onProgress: (progress) => {
-            outbox.push(progress);
-          },
-        })
-        .then(
-          (result) => {
-            outbox.push({ result });
-            outbox.end();
-          },
-          (error: unknown) => {
-            outbox.fail(error);
-          },
-        );
+      const onProgress = (progress: InstallProgress): void => {
+        outbox.push(progress);
+      };
+      const install = async (): Promise<void> => {
+        try {
+          outbox.push({ result: await updates.install(payload, { start: query.start ?? true, signal, onProgress }) });
+          outbox.end();
+        } catch (error) {
+          outbox.fail(error);
+        }
+      };
+      void install();
       await outbox.ready();
       return outbox;
     },
