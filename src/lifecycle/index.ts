@@ -1,2 +1,8 @@
 /** The supervisor: one state machine per app, restart policy, health, order of start and stop. */
+export { planLaunch, readLaunch, withheldOf } from './launch.ts';
+export type { LaunchPlaces, LaunchRequest } from './launch.ts';
+export { describeMachine } from './machine.ts';
+export type { LaunchPlan, Prepare } from './plan.ts';
+export { openSupervisor } from './supervisor.ts';
+export type { SupervisorOptions } from './supervisor.ts';
 export type * from './types.ts';

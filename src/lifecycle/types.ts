@@ -84,7 +84,8 @@ export interface Lifecycle {
   /** @throws BerthError `conflict` unless it runs. */
   suspend(name: string): Promise<AppStatus>;
   resume(name: string): Promise<AppStatus>;
-  restart(name: string): Promise<AppStatus>;
+  /** Stops it as `stop` does and starts it again; what is not running is started. */
+  restart(name: string, options?: { readonly timeoutMs?: number }): Promise<AppStatus>;
   exec(name: string, spec: ExecSpec): Promise<ExecSession>;
   logs(name: string, query: LogQuery): AsyncIterable<LogLine>;
   figures(name?: string): readonly AppFigures[];

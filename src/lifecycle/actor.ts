@@ -1,0 +1,412 @@
+import { asBerthError, BerthError } from '../lib/errors.ts';
+import type { ExecSession, InstanceExit, InstanceRecord } from '../runtime/index.ts';
+import type { AppRow } from '../store/index.ts';
+import { Alarm } from './alarm.ts';
+import { HealthMonitor } from './health.ts';
+import { Instance, WorkQueue } from './instance.ts';
+import { Ledger } from './ledger.ts';
+import { type Action, type MachineEvent, machine, machineEvents, obeysPolicy, type Phase, phases } from './machine.ts';
+import { type Profile, profile, profileOf } from './plan.ts';
+import { duration, explainEnd, intentions, limitReached, lostByReboot } from './reason.ts';
+import { type AppRecord, judgeAtBoot, readState } from './records.ts';
+import { decideRestart, noRestarts, type RestartMemory, type Verdict } from './restart.ts';
+import type { Tools } from './tools.ts';
+import type { HealthState, LastExit, Reason } from './types.ts';
+import { type Awaited, everythingAwaited, type View, Waiters } from './waiters.ts';
+
+/** A process that outlives SIGKILL for this long waits for hardware; nobody else should wait with it. */
+export const killTimeoutMs = 10_000;
+
+/** The machine of one app in motion: takes what happens, does what the table says, and keeps what must be durable. */
+export class Actor {
+  readonly name: string;
+  readonly #tools: Tools;
+  readonly #ledger: Ledger;
+  readonly #work: WorkQueue;
+  readonly #waiters = new Waiters();
+  /** For `stop-timeout`, `kill-timeout` or `due`, whichever the phase waits for. */
+  readonly #alarm: Alarm;
+  #profile: Profile;
+  #phase: Phase = 'stopped';
+  #reason: Reason | undefined;
+  #instance: Instance | undefined;
+  #health: HealthMonitor | undefined;
+  #memory: RestartMemory = noRestarts;
+  #backoffMs = 0;
+  #nextStartAt: number | undefined;
+  #stopTimeoutMs = 0;
+  /** Set while the instance outlives SIGKILL. */
+  #stuck: BerthError | undefined;
+  #detached = false;
+
+  /** @param predecessor what this one takes the place of, after an install: its work is finished first */
+  constructor(tools: Tools, row: AppRow, predecessor?: Actor) {
+    this.name = row.name;
+    this.#tools = tools;
+    this.#alarm = new Alarm(tools.clock);
+    this.#work = predecessor === undefined ? new WorkQueue() : predecessor.#work;
+    const { record, faults } = readState(row);
+    this.#ledger = new Ledger(tools.store, row.name, record);
+    for (const fault of faults) this.#warn(`a column of its row cannot be read and counts as empty: ${fault}`);
+    this.#profile = profile(tools.prepare, row);
+    this.#reason = record.lastEnd?.exit.reason;
+    if (!record.failed || record.desired === 'stopped' || record.instance !== undefined) return;
+    this.#phase = 'failed';
+    if (this.#reason !== undefined) this.#reason = limitReached(this.#reason, this.#profile.settings);
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  get record(): AppRecord {
+    return this.#ledger.record;
+  }
+
+  get profile(): Profile {
+    return this.#profile;
+  }
+
+  get health(): HealthState {
+    return this.#health?.health ?? 'none';
+  }
+
+  get instance(): Instance | undefined {
+    return this.#instance;
+  }
+
+  /** Why the phase is as it is, where that needs a reason. */
+  get reason(): Reason | undefined {
+    return this.#reason;
+  }
+
+  /** When it will be started again, wall clock; in `backoff` only. */
+  get nextStartAt(): number | undefined {
+    return this.#nextStartAt;
+  }
+
+  /**
+   * Gives the machine a command and waits for what comes of it.
+   * @param stopTimeoutMs from the stop signal to SIGKILL, if not the app's own
+   * @throws BerthError `conflict` if it makes no sense now; `cancelled` if something else came in between
+   */
+  async command(event: MachineEvent, awaited: Awaited, stopTimeoutMs?: number): Promise<void> {
+    this.#allowForStop(stopTimeoutMs);
+    this.#dispatch(event);
+    await this.until(awaited);
+  }
+
+  async until(awaited: Awaited): Promise<void> {
+    if (this.#stuck !== undefined) throw this.#stuck;
+    await this.#waiters.add(awaited, this.name, this.#view());
+  }
+
+  /** What is left of ended instances is taken away, and all that is known is on disk. */
+  async settled(): Promise<void> {
+    await this.#work.settled();
+    this.#ledger.save({});
+  }
+
+  /** Kills what runs, as the time for the shutdown is over. */
+  shutdownNow(): void {
+    this.#dispatch('shutdown-deadline');
+  }
+
+  /** Lets go of it: what runs goes on; an instance that is being made is finished and recorded. */
+  async detach(): Promise<void> {
+    this.#detached = true;
+    this.#alarm.cancel();
+    this.#health?.end();
+    this.#waiters.fail(everythingAwaited, new BerthError('unavailable', `app ${this.name}: berthd is ending`));
+    await this.#work.settled();
+  }
+
+  /** Takes over the instance that the row names, if any. True if the app is to be started, in its turn. */
+  async takeOver(): Promise<boolean> {
+    const { record } = this.#ledger;
+    const verdict = judgeAtBoot(record, this.#tools.bootId);
+    if (verdict === 'adopt') return this.#adopt(record.instance!);
+    if (verdict === 'lost') {
+      const { id, bootId } = record.instance!;
+      const exit = lostByReboot(this.name, id, this.#tools.clock.now());
+      this.#keep({ instance: undefined, lastEnd: { exit, bootId, final: false } });
+      this.#reason = exit.reason;
+      return record.desired === 'running';
+    }
+    return verdict === 'start';
+  }
+
+  /** The runtime tells that an instance has ended. */
+  exited(exit: InstanceExit): void {
+    const instance = this.#instance;
+    if (instance?.id !== exit.id) return;
+    if (instance.record === undefined) instance.early = exit;
+    else this.#end(this.#explained(instance, exit), instance);
+  }
+
+  async #adopt(record: InstanceRecord): Promise<boolean> {
+    const { runtime } = this.#tools;
+    const instance = new Instance(runtime, this.#work, record.id);
+    this.#instance = instance;
+    const found = await runtime.adopt(record).catch(asBerthError);
+    const { desired } = this.#ledger.record;
+    if (found instanceof BerthError) {
+      // Nobody knows it any more, so the sweep takes away whatever is left of it before it is started anew.
+      this.#warn(`its instance cannot be taken over and is replaced: ${found.message}`);
+      this.#instance = undefined;
+      this.#keep({ instance: undefined });
+      return desired === 'running';
+    }
+    // Ended while nobody looked: as if it had ended now, but what follows has to wait for its turn.
+    if (typeof found === 'object') {
+      if (desired === 'stopped') instance.asked = { because: 'stopped', message: intentions.stopped };
+      const end = this.#explained(instance, found);
+      const verdict = desired === 'stopped' ? this.#leaveIt() : this.#judge(end, instance);
+      const again = verdict.kind === 'restart' || verdict.kind === 'wait';
+      if (again) this.#act['count-restart']();
+      this.#recordEnd(end, verdict);
+      return again;
+    }
+    instance.frozen = found === 'paused';
+    this.#alive(instance, record, instance.frozen ? 'adopted-suspended' : 'adopted');
+    // A stop was under way when the berthd before this one ended.
+    if (desired === 'stopped' && this.#instance === instance) {
+      this.#allowForStop();
+      this.#dispatch('stop');
+    }
+    return false;
+  }
+
+  async #launch(instance: Instance): Promise<void> {
+    if (this.#detached) return;
+    // Stopped before anything was made.
+    if (this.#phase !== 'starting') {
+      this.#instance = undefined;
+      this.#dispatch('ended-done');
+      return;
+    }
+    const { store, runtime, prepare } = this.#tools;
+    let spec;
+    try {
+      const plan = prepare(store.app(this.name)!);
+      this.#profile = profileOf(plan);
+      spec = await plan.spec(instance.id);
+    } catch (error) {
+      this.#startFailed(instance, asBerthError(error), { mayTryAgain: false });
+      return;
+    }
+    let record;
+    try {
+      record = await runtime.start(spec);
+    } catch (error) {
+      this.#startFailed(instance, asBerthError(error), { mayTryAgain: true });
+      return;
+    }
+    this.#keep({ instance: record });
+    this.#alive(instance, record, 'started');
+  }
+
+  #alive(instance: Instance, record: InstanceRecord, event: 'started' | 'adopted' | 'adopted-suspended'): void {
+    instance.record = record;
+    instance.since = this.#tools.clock.monotonic();
+    this.#dispatch(event);
+    if (instance.early !== undefined) this.exited(instance.early);
+  }
+
+  #startFailed(instance: Instance, error: BerthError, { mayTryAgain }: { mayTryAgain: boolean }): void {
+    const at = this.#tools.clock.now();
+    const reason: Reason = { code: 'start-failed', message: `could not be started: ${error.message}`, at };
+    if (obeysPolicy(this.#phase)) this.#waiters.fail(['started', 'ready'], error);
+    const end: LastExit = { id: instance.id, app: this.name, at, oom: false, cause: 'ended', reason };
+    this.#end(end, instance, mayTryAgain ? undefined : { kind: 'failed', limit: false, memory: this.#memory });
+  }
+
+  #explained(instance: Instance, exit: InstanceExit): LastExit {
+    void this.#follow(instance.remove(), 'what is left of its instance cannot be taken away');
+    return { ...exit, reason: explainEnd(exit, instance.asked, this.#profile.settings, this.#stopTimeoutMs) };
+  }
+
+  #end(end: LastExit, instance: Instance, given?: Verdict): void {
+    const verdict = obeysPolicy(this.#phase) ? (given ?? this.#judge(end, instance)) : this.#leaveIt();
+    this.#recordEnd(end, verdict);
+    this.#dispatch(`ended-${verdict.kind}`);
+  }
+
+  #judge(end: LastExit, instance: Instance): Verdict {
+    const { settings } = this.#profile;
+    const now = this.#tools.clock.monotonic();
+    const wellSince = settings.health === undefined ? instance.since : (this.#health?.healthySince ?? now);
+    return decideRestart({ ...end, code: end.reason.code, wellMs: now - wellSince }, settings, this.#memory, now);
+  }
+
+  #leaveIt(): Verdict {
+    return { kind: 'done', memory: this.#memory };
+  }
+
+  /** One write: the instance is gone, why, and what follows. */
+  #recordEnd(end: LastExit, verdict: Verdict): void {
+    const atLimit = verdict.kind === 'failed' && verdict.limit;
+    this.#health?.end();
+    this.#health = undefined;
+    this.#instance = undefined;
+    this.#stuck = undefined;
+    this.#memory = verdict.memory;
+    this.#backoffMs = verdict.kind === 'wait' ? verdict.afterMs : 0;
+    this.#reason = atLimit ? limitReached(end.reason, this.#profile.settings) : end.reason;
+    const final = verdict.kind === 'done' && obeysPolicy(this.#phase);
+    this.#keep({ instance: undefined, lastEnd: { exit: end, bootId: this.#tools.bootId, final }, ...(atLimit ? { failed: true } : {}) });
+    this.#tools.tell({ type: 'app.exit', app: this.name, message: `${this.name}: ${end.reason.message}`, detail: end });
+    this.#waiters.fail(['ready'], new BerthError('unavailable', `app ${this.name}: ${end.reason.message}`));
+  }
+
+  /** @throws BerthError `conflict` for a command that makes no sense now; what the store throws, then nothing is done */
+  #dispatch(event: MachineEvent, message?: string): void {
+    const from = this.#phase;
+    const step = machine[from][event];
+    if (step === 'refused') throw this.#conflict('only an app that runs can be suspended or resumed');
+    if (step === 'impossible') {
+      this.#warn(`"${machineEvents[event]}" cannot happen while it is ${from}; left out`);
+      return;
+    }
+    this.#makeDurable(step.actions);
+    this.#phase = step.to ?? from;
+    if (step.because !== undefined) {
+      const asked = { because: step.because, message: message ?? intentions[step.because] };
+      if (this.#instance !== undefined) this.#instance.asked = asked;
+      this.#reason = { code: asked.because, message: asked.message, at: this.#tools.clock.now() };
+    }
+    for (const action of step.actions) this.#act[action]();
+    if (this.#phase !== from) this.#entered(from);
+    this.#waiters.review(this.name, this.#view());
+  }
+
+  /** What is desired is on disk before anything is done; but a full disk must not keep an app from being stopped. */
+  #makeDurable(actions: readonly Action[]): void {
+    if (actions.includes('desire-running')) this.#ledger.save({ desired: 'running', restarts: 0, failed: false });
+    if (actions.includes('desire-stopped')) this.#keep({ desired: 'stopped' });
+  }
+
+  readonly #act: Readonly<Record<Action, () => void>> = {
+    'desire-running': () => undefined,
+    'desire-stopped': () => undefined,
+    reset: () => {
+      this.#memory = noRestarts;
+      this.#reason = undefined;
+    },
+    'count-restart': () => {
+      this.#ledger.note({ restarts: this.#ledger.record.restarts + 1 });
+    },
+    launch: () => {
+      const instance = new Instance(this.#tools.runtime, this.#work, this.#tools.newInstanceId());
+      this.#instance = instance;
+      void this.#follow(this.#work.add(async () => this.#launch(instance)), 'its start failed unexpectedly');
+    },
+    ask: () => {
+      const signal = this.#profile.settings.stopSignal;
+      void this.#follow(this.#instance?.signal(signal), `${signal} cannot be sent`);
+    },
+    kill: () => {
+      this.#stuck = undefined;
+      void this.#follow(this.#instance?.signal('SIGKILL'), 'SIGKILL cannot be sent');
+    },
+    pause: () => {
+      void this.#follow(this.#instance?.pause(), 'it cannot be suspended', ['suspended'], 'pause-failed');
+    },
+    thaw: () => {
+      void this.#follow(this.#instance?.thaw(), 'it cannot be resumed', ['resumed', 'started'], 'resume-failed');
+    },
+    'arm-stop': () => {
+      this.#arm(this.#stopTimeoutMs, 'stop-timeout');
+    },
+    'arm-kill': () => {
+      this.#arm(killTimeoutMs, 'kill-timeout');
+    },
+    'arm-backoff': () => {
+      this.#arm(this.#backoffMs, 'due');
+      this.#nextStartAt = this.#tools.clock.now() + this.#backoffMs;
+    },
+    disarm: () => {
+      this.#alarm.cancel();
+    },
+    'give-up-waiting': () => {
+      this.#stuck = new BerthError('timeout', `app ${this.name} did not end within ${duration(killTimeoutMs)} of SIGKILL: a process of it hangs in the kernel`);
+      this.#waiters.fail(everythingAwaited, this.#stuck);
+    },
+  };
+
+  /** Work that goes on beside the machine; its failure is told, to those who wait and to the machine. */
+  async #follow(work: Promise<void> | undefined, problem: string, awaited: readonly Awaited[] = [], event?: 'pause-failed' | 'resume-failed'): Promise<void> {
+    const instance = this.#instance;
+    try {
+      await work;
+      this.#waiters.review(this.name, this.#view());
+    } catch (error) {
+      const { code, message } = asBerthError(error);
+      this.#warn(`${problem}: ${message}`);
+      this.#waiters.fail(awaited, new BerthError(code, `app ${this.name}: ${problem}: ${message}`, { cause: error }));
+      if (event !== undefined && this.#instance === instance) this.#dispatch(event);
+    }
+  }
+
+  /** After a change of phase: health is watched while it runs, and people are told. */
+  #entered(from: Phase): void {
+    const to = this.#phase;
+    if (to !== 'backoff') this.#nextStartAt = undefined;
+    if (to === 'running') {
+      this.#reason = undefined;
+      if (this.#health === undefined) this.#watchHealth();
+      else this.#health.resume();
+    } else if (to === 'suspended') this.#health?.hold();
+    else this.#health?.end();
+    const [was, is] = [phases[from].shown, phases[to].shown];
+    if (was === is) return;
+    const why = this.#reason === undefined ? '' : `: ${this.#reason.message}`;
+    this.#tools.tell({ type: 'app.state', app: this.name, message: `${this.name} is ${is}${why}`, detail: { from: was, to: is, reason: this.#reason } });
+  }
+
+  #watchHealth(): void {
+    const { health: check } = this.#profile.settings;
+    if (check === undefined || this.#detached) return;
+    const { id } = this.#instance!;
+    const { clock, runtime } = this.#tools;
+    const exec = async (): Promise<ExecSession> => runtime.exec(id, { command: check.command });
+    this.#health = new HealthMonitor({ check, clock, exec, changed: (health, output) => this.#healthChanged(health, output) });
+  }
+
+  #healthChanged(health: HealthState, output: string): void {
+    this.#tools.tell({ type: 'app.health', app: this.name, message: `${this.name} is ${health}`, detail: { health, output } });
+    if (health === 'unhealthy') {
+      this.#allowForStop();
+      this.#dispatch('unhealthy', `its health check failed: ${output}`);
+    } else this.#waiters.review(this.name, this.#view());
+  }
+
+  #view(): View {
+    return { phase: this.#phase, frozen: this.#instance?.frozen ?? false, health: this.health };
+  }
+
+  /** Writes what is a fact already, whether the disk takes it or not. */
+  #keep(change: Partial<AppRecord>): void {
+    const fault = this.#ledger.keep(change);
+    if (fault !== undefined) this.#warn(`its state cannot be written to the database, and is lost if berthd ends now: ${fault.message}`);
+  }
+
+  #allowForStop(timeoutMs = this.#profile.settings.stopTimeoutMs): void {
+    this.#stopTimeoutMs = timeoutMs;
+  }
+
+  #arm(ms: number, event: MachineEvent): void {
+    if (this.#detached) return;
+    this.#alarm.set(ms, () => {
+      this.#dispatch(event);
+    });
+  }
+
+  #conflict(rule: string): BerthError {
+    return new BerthError('conflict', `app ${this.name} is ${phases[this.#phase].shown}; ${rule}`);
+  }
+
+  #warn(message: string): void {
+    this.#tools.tell({ type: 'app.warning', app: this.name, message: `${this.name}: ${message}` });
+  }
+}

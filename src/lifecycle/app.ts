@@ -1,0 +1,130 @@
+import { BerthError } from '../lib/errors.ts';
+import type { ExecSession, ExecSpec } from '../runtime/index.ts';
+import type { AppRow } from '../store/index.ts';
+import { Actor } from './actor.ts';
+import { phases } from './machine.ts';
+import type { Tools } from './tools.ts';
+import type { AppFigures, AppStatus } from './types.ts';
+
+/** One app as people and the supervisor see it: what can be done with it, and what can be told of it. */
+export class App {
+  readonly name: string;
+  readonly #tools: Tools;
+  readonly #image: AppRow['image'];
+  readonly #actor: Actor;
+
+  /** @param predecessor what this one takes the place of, after an install */
+  constructor(tools: Tools, row: AppRow, predecessor?: App) {
+    this.name = row.name;
+    this.#tools = tools;
+    this.#image = row.image;
+    this.#actor = new Actor(tools, row, predecessor === undefined ? undefined : predecessor.#actor);
+  }
+
+  /** Names of what it comes after in the order of start. */
+  get after(): readonly string[] {
+    const { dependsOn, settings } = this.#actor.profile;
+    return [...dependsOn, ...settings.startAfter];
+  }
+
+  /** The id of its instance, if it has one. */
+  get instanceId(): string | undefined {
+    return this.#actor.instance?.id;
+  }
+
+  status(): AppStatus {
+    const { phase, record, profile, health, reason, nextStartAt, instance } = this.#actor;
+    const image = this.#tools.store.image(this.#image);
+    const running = instance?.record;
+    return {
+      name: this.name,
+      version: image?.version ?? '',
+      digest: this.#image,
+      signed: image?.signed ?? false,
+      description: image?.description ?? '',
+      state: phases[phase].shown,
+      desired: record.desired,
+      health,
+      ...(running === undefined ? {} : { instance: { id: running.id, pid: running.init.pid, startedAt: running.startedAt } }),
+      restarts: record.restarts,
+      ...(nextStartAt === undefined ? {} : { nextStartAt }),
+      ...(record.lastEnd === undefined ? {} : { lastExit: record.lastEnd.exit }),
+      ...(reason === undefined ? {} : { reason }),
+      withheld: profile.withheld,
+    };
+  }
+
+  figures(): AppFigures | undefined {
+    const { instance, record } = this.#actor;
+    const figures = instance?.record === undefined ? undefined : this.#tools.runtime.figures(instance.id);
+    return figures === undefined ? undefined : { ...figures, name: this.name, restarts: record.restarts, at: this.#tools.clock.now() };
+  }
+
+  async exec(spec: ExecSpec): Promise<ExecSession> {
+    const { phase, instance } = this.#actor;
+    if (phase === 'running' && instance !== undefined) return this.#tools.runtime.exec(instance.id, spec);
+    throw new BerthError('conflict', `app ${this.name} is ${phases[phase].shown}; a command can be run in an app only while it runs`);
+  }
+
+  async start(): Promise<void> {
+    await this.#actor.command('start', 'started');
+  }
+
+  /** @param timeoutMs from the stop signal to SIGKILL, if not the app's own; also for `stop` */
+  async restart(timeoutMs?: number): Promise<void> {
+    await this.#actor.command('restart', 'started', timeoutMs);
+  }
+
+  async stop(timeoutMs?: number): Promise<void> {
+    await this.#actor.command('stop', 'ended', timeoutMs);
+    await this.#actor.settled();
+  }
+
+  async kill(): Promise<void> {
+    await this.#actor.command('kill', 'ended');
+    await this.#actor.settled();
+  }
+
+  async suspend(): Promise<void> {
+    await this.#actor.command('suspend', 'suspended');
+  }
+
+  async resume(): Promise<void> {
+    await this.#actor.command('resume', 'resumed');
+  }
+
+  /** Takes over the instance that the row names, if any. True if the app is to be started, in its turn. */
+  async takeOver(): Promise<boolean> {
+    return this.#actor.takeOver();
+  }
+
+  /** Starts it at boot, unless a person has stopped it since. Resolves when it runs, rejects with why it does not. */
+  async autostart(): Promise<void> {
+    if (this.#actor.record.desired === 'running') await this.#actor.command('autostart', 'started');
+  }
+
+  /** Resolves when it runs and is healthy (if it has a check); rejects when it ended, failed or is not to run. */
+  async ready(): Promise<void> {
+    await this.#actor.until('ready');
+  }
+
+  /** Stops it for the shutdown of the device: what is desired stays. */
+  async shutdown(): Promise<void> {
+    await this.#actor.command('shutdown', 'ended');
+  }
+
+  /** The time for the shutdown is over. */
+  shutdownNow(): void {
+    this.#actor.shutdownNow();
+  }
+
+  /** Lets go of it: what runs goes on; an instance that is being made is finished and recorded. */
+  async detach(): Promise<void> {
+    await this.#actor.detach();
+  }
+
+  /** The runtime tells that an instance of it has ended. */
+  exited(exit: Parameters<Actor['exited']>[0]): void {
+    this.#actor.exited(exit);
+  }
+}

@@ -1,0 +1,43 @@
+import { type LaunchSettings, parseSettings } from '../image/index.ts';
+import { asBerthError, type BerthError } from '../lib/errors.ts';
+import type { InstanceSpec } from '../runtime/index.ts';
+import type { AppRow } from '../store/index.ts';
+import type { Withheld } from './types.ts';
+
+/** All that the supervisor must know to run an app. */
+export interface LaunchPlan {
+  readonly settings: LaunchSettings;
+  /** What the app's config asked for and does not get. */
+  readonly withheld: readonly Withheld[];
+  /** Names in `Depends`, of apps or of anything else: those that are not apps on this device do not matter here. */
+  readonly dependsOn: readonly string[];
+  /** What to run, as an instance with this id. May make what the instance needs on the host. */
+  readonly spec: (instanceId: string) => Promise<InstanceSpec>;
+}
+
+/**
+ * Makes the plan from an app's row: reads the image, asks the policy. Called at boot, when an app is admitted, and anew
+ * for each start, so that a start sees the policy of the moment.
+ * @throws BerthError when the app cannot be run as it is; it is not tried again until a person starts it.
+ */
+export type Prepare = (app: AppRow) => LaunchPlan;
+
+/** The part of a plan that is kept between starts. */
+export interface Profile extends Pick<LaunchPlan, 'settings' | 'withheld' | 'dependsOn'> {
+  /** Why there is no plan; the rest is then made of defaults. */
+  readonly fault?: BerthError;
+}
+
+/** The profile of an app; never throws, so that one broken image disturbs nobody. */
+export function profile(prepare: Prepare, row: AppRow): Profile {
+  try {
+    return profileOf(prepare(row));
+  } catch (error) {
+    return { settings: parseSettings({}), withheld: [], dependsOn: [], fault: asBerthError(error) };
+  }
+}
+
+/** Lets go of the rest of the plan, which may be large. */
+export function profileOf({ settings, withheld, dependsOn }: LaunchPlan): Profile {
+  return { settings, withheld, dependsOn };
+}

@@ -1,0 +1,100 @@
+import * as v from 'valibot';
+import type { InstanceRecord } from '../runtime/index.ts';
+import type { AppState, DesiredState } from '../store/index.ts';
+import type { LastExit } from './types.ts';
+
+/** How the last instance ended, with what a later `berthd` must know of it. */
+export interface EndRecord {
+  readonly exit: LastExit;
+  /** The boot in which it ended. */
+  readonly bootId: string;
+  /** The restart policy left it ended: not started again before the next boot of the device or a person's start. */
+  readonly final: boolean;
+}
+
+/** The supervisor's part of an app's row, read. */
+export interface AppRecord {
+  readonly desired: DesiredState;
+  readonly restarts: number;
+  readonly failed: boolean;
+  readonly instance: InstanceRecord | undefined;
+  readonly lastEnd: EndRecord | undefined;
+}
+
+const processIdentity = v.object({ pid: v.number(), startTime: v.number() });
+
+const instanceRecord = v.object({
+  id: v.string(),
+  app: v.string(),
+  bootId: v.string(),
+  init: processIdentity,
+  monitor: processIdentity,
+  startedAt: v.number(),
+});
+
+const reason = v.object({
+  code: v.picklist([
+    'exited', 'signalled', 'out-of-memory', 'unhealthy', 'start-failed', 'monitor-lost', 'lost', 'restart-limit',
+    'stopped', 'killed', 'stop-timeout', 'shutdown',
+  ]),
+  message: v.string(),
+  at: v.number(),
+});
+
+const endRecord = v.object({
+  exit: v.object({
+    id: v.string(),
+    app: v.string(),
+    at: v.number(),
+    exitCode: v.exactOptional(v.number()),
+    signal: v.exactOptional(v.string()),
+    oom: v.boolean(),
+    cause: v.picklist(['ended', 'monitor-lost', 'lost']),
+    reason,
+  }),
+  bootId: v.string(),
+  final: v.boolean(),
+});
+
+/** Reads a row. Columns that cannot be read count as empty: `fault` names them, and the app goes on without. */
+export function readState(state: AppState): { readonly record: AppRecord; readonly faults: readonly string[] } {
+  const faults: string[] = [];
+  const read = <T>(column: string, text: string | null, schema: v.GenericSchema<unknown, T>): T | undefined => {
+    if (text === null) return undefined;
+    try {
+      return v.parse(schema, JSON.parse(text));
+    } catch (error) {
+      faults.push(`${column}: ${(error as Error).message}`);
+      return undefined;
+    }
+  };
+  const { desired, restarts, failed } = state;
+  const instance = read<InstanceRecord>('instance', state.instance, instanceRecord);
+  const lastEnd = read<EndRecord>('last_exit', state.lastExit, endRecord);
+  return { record: { desired, restarts, failed, instance, lastEnd }, faults };
+}
+
+/** A change of the record as the row's columns take it. */
+export function writeState(change: Partial<AppRecord>): Partial<AppState> {
+  const { instance, lastEnd, ...plain } = change;
+  return {
+    ...plain,
+    ...('instance' in change ? { instance: json(instance) } : {}),
+    ...('lastEnd' in change ? { lastExit: json(lastEnd) } : {}),
+  };
+}
+
+function json(value: unknown): string | null {
+  return value === undefined ? null : JSON.stringify(value);
+}
+
+/**
+ * What to do about an app when `berthd` starts: `adopt` its instance; `lost`: it ran when the machine went down, run it
+ * again; `start` it; `rest`: leave it stopped or failed.
+ */
+export function judgeAtBoot(record: AppRecord, bootId: string): 'adopt' | 'lost' | 'start' | 'rest' {
+  if (record.instance?.bootId === bootId) return 'adopt';
+  if (record.instance !== undefined) return 'lost';
+  if (record.desired === 'stopped' || record.failed) return 'rest';
+  return record.lastEnd?.final === true && record.lastEnd.bootId === bootId ? 'rest' : 'start';
+}

@@ -1,0 +1,206 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import type { Clock } from '../lib/clock.ts';
+import { asBerthError, BerthError } from '../lib/errors.ts';
+import type { Journal } from '../lib/journal.ts';
+import type { ExecSession, ExecSpec, LogLine, LogQuery, Runtime } from '../runtime/index.ts';
+import type { Store } from '../store/index.ts';
+import { App } from './app.ts';
+import { startAll, stopAll } from './boot.ts';
+import { EventLog, type News } from './events.ts';
+import { type Order, Slots, startOrder } from './order.ts';
+import type { Prepare } from './plan.ts';
+import type { Tools } from './tools.ts';
+import type { AppFigures, AppStatus, BerthEvent, Supervisor } from './types.ts';
+
+export interface SupervisorOptions {
+  readonly store: Pick<Store, 'apps' | 'app' | 'image' | 'updateApp'>;
+  readonly runtime: Runtime;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly prepare: Prepare;
+  /** Starts (and take-overs) under way at once at boot; default: twice the number of processors. */
+  readonly parallelStarts?: number | undefined;
+  /** Default: `/proc/sys/kernel/random/boot_id`, random(4). */
+  readonly bootId?: string;
+  /** Default: 32 random bytes in hexadecimal. */
+  readonly newInstanceId?: () => string;
+}
+
+/** The supervisor of all apps of the store. Commands given before `boot` has taken over what runs wait for that. */
+export function openSupervisor(options: SupervisorOptions): Supervisor {
+  return new AppSupervisor(options);
+}
+
+class AppSupervisor implements Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #parallel: number;
+  readonly #tools: Tools;
+  readonly #events: EventLog;
+  readonly #apps = new Map<string, App>();
+  readonly #tookOver = Promise.withResolvers<void>();
+  readonly #stopListening: () => void;
+  /** Why no command is taken any more. */
+  #closing: 'the device is shutting down' | 'berthd is ending' | undefined;
+
+  constructor(options: SupervisorOptions) {
+    const { store, runtime, clock, journal, prepare } = options;
+    this.#options = options;
+    this.#parallel = options.parallelStarts ?? 2 * availableParallelism();
+    this.#events = new EventLog(clock, journal);
+    this.#tools = {
+      store,
+      runtime,
+      clock,
+      prepare,
+      bootId: options.bootId ?? readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+      newInstanceId: options.newInstanceId ?? (() => randomBytes(32).toString('hex')),
+      tell: (news) => {
+        this.#events.add(news);
+      },
+    };
+    for (const row of store.apps()) this.#apps.set(row.name, new App(this.#tools, row));
+    this.#stopListening = runtime.onExit((exit) => this.#apps.get(exit.app)?.exited(exit));
+  }
+
+  list(): readonly AppStatus[] {
+    return [...this.#apps.values()].map((app) => app.status()).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  show(name: string): AppStatus {
+    return this.#app(name).status();
+  }
+
+  async start(name: string): Promise<AppStatus> {
+    return this.#command(name, async (app) => app.start());
+  }
+
+  async stop(name: string, { timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<AppStatus> {
+    return this.#command(name, async (app) => app.stop(timeoutMs));
+  }
+
+  async kill(name: string): Promise<AppStatus> {
+    return this.#command(name, async (app) => app.kill());
+  }
+
+  async suspend(name: string): Promise<AppStatus> {
+    return this.#command(name, async (app) => app.suspend());
+  }
+
+  async resume(name: string): Promise<AppStatus> {
+    return this.#command(name, async (app) => app.resume());
+  }
+
+  async restart(name: string, { timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<AppStatus> {
+    return this.#command(name, async (app) => app.restart(timeoutMs));
+  }
+
+  async exec(name: string, spec: ExecSpec): Promise<ExecSession> {
+    return this.#app(name).exec(spec);
+  }
+
+  logs(name: string, query: LogQuery): AsyncIterable<LogLine> {
+    return this.#options.runtime.logs(this.#app(name).name, query);
+  }
+
+  figures(name?: string): readonly AppFigures[] {
+    const apps = name === undefined ? [...this.#apps.values()] : [this.#app(name)];
+    return apps.map((app) => app.figures()).filter((figures) => figures !== undefined);
+  }
+
+  eventsSince(seq: number): readonly BerthEvent[] {
+    return this.#events.since(seq);
+  }
+
+  onEvent(listener: (event: BerthEvent) => void): () => void {
+    return this.#events.on(listener);
+  }
+
+  admit(name: string): void {
+    const row = this.#options.store.app(name);
+    if (row === undefined) throw new BerthError('internal', `app ${name} cannot be supervised: the database has no row of it`);
+    const before = this.#apps.get(name);
+    if (before !== undefined) this.#requireGone(before);
+    this.#apps.set(name, new App(this.#tools, row, before));
+  }
+
+  withdraw(name: string): void {
+    this.#requireGone(this.#app(name));
+    this.#apps.delete(name);
+  }
+
+  announce(news: News): void {
+    this.#events.add(news);
+  }
+
+  async boot(): Promise<void> {
+    const begin = await this.#takeOver();
+    this.#tookOver.resolve();
+    const order = this.#order();
+    for (const { app, message } of order.warnings) this.#warn(app, message);
+    await startAll(order, {
+      clock: this.#options.clock,
+      parallel: this.#parallel,
+      find: (name) => (begin.has(name) && this.#closing === undefined ? this.#apps.get(name) : undefined),
+      tell: this.#tools.tell,
+    });
+  }
+
+  async shutdown({ deadlineMs }: { readonly deadlineMs: number }): Promise<void> {
+    await this.#tookOver.promise;
+    this.#closing ??= 'the device is shutting down';
+    await stopAll(this.#apps, this.#order(), { clock: this.#options.clock, deadlineMs });
+    for (const { name, state } of this.list()) {
+      if (state === 'stopping') this.#warn(name, `${name} did not end; it is left behind`);
+    }
+  }
+
+  async detach(): Promise<void> {
+    this.#closing ??= 'berthd is ending';
+    await Promise.all([...this.#apps.values()].map(async (app) => app.detach()));
+    this.#stopListening();
+  }
+
+  /** Gives the names of the apps that are to be started. */
+  async #takeOver(): Promise<ReadonlySet<string>> {
+    const begin = new Set<string>();
+    const slots = new Slots(this.#parallel);
+    const takeOver = async (app: App): Promise<void> => {
+      if (await app.takeOver()) begin.add(app.name);
+    };
+    await Promise.all([...this.#apps.values()].map(async (app) => slots.use(async () => takeOver(app))));
+    const known = new Set([...this.#apps.values()].map((app) => app.instanceId).filter((id) => id !== undefined));
+    const swept = await this.#options.runtime.sweep(known).catch(asBerthError);
+    if (swept instanceof BerthError) this.#options.journal('error', `leftovers of earlier instances cannot be taken away: ${swept.message}`);
+    return begin;
+  }
+
+  async #command(name: string, command: (app: App) => Promise<void>): Promise<AppStatus> {
+    this.#app(name);
+    await this.#tookOver.promise;
+    if (this.#closing !== undefined) throw new BerthError('unavailable', `app ${name}: no command is taken any more, ${this.#closing}`);
+    const app = this.#app(name);
+    await command(app);
+    return app.status();
+  }
+
+  #order(): Order {
+    return startOrder([...this.#apps.values()]);
+  }
+
+  #app(name: string): App {
+    const app = this.#apps.get(name);
+    if (app === undefined) throw new BerthError('not_found', `no app is named "${name}"; \`berth ps\` shows what is installed`);
+    return app;
+  }
+
+  #requireGone(app: App): void {
+    if (app.instanceId === undefined) return;
+    throw new BerthError('conflict', `app ${app.name} is ${app.status().state}; stop it first: berth stop ${app.name}`);
+  }
+
+  #warn(app: string, message: string): void {
+    this.#tools.tell({ type: 'app.warning', app, message });
+  }
+}

@@ -1,0 +1,16 @@
+import type { Clock } from '../lib/clock.ts';
+import type { Runtime } from '../runtime/index.ts';
+import type { Store } from '../store/index.ts';
+import type { News } from './events.ts';
+import type { Prepare } from './plan.ts';
+
+/** What every actor works with. */
+export interface Tools {
+  readonly store: Pick<Store, 'app' | 'image' | 'updateApp'>;
+  readonly runtime: Runtime;
+  readonly clock: Clock;
+  readonly prepare: Prepare;
+  readonly bootId: string;
+  readonly newInstanceId: () => string;
+  readonly tell: (news: News) => void;
+}
