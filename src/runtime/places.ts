@@ -1,0 +1,67 @@
+import { join } from 'node:path';
+
+/** Where the runtime keeps what belongs to running instances; all of it is gone after a restart of the machine. */
+export interface Places {
+  readonly bundles: string;
+  /** conmon puts a file with the exit code here, named by the instance's id, in one rename. */
+  readonly exits: string;
+  /** conmon tells here, in a file named by the id, whether the container was created. */
+  readonly syncs: string;
+  /** pid files of commands run inside instances. */
+  readonly execs: string;
+  /** `--root` of the OCI runtime: its own state of each container. */
+  readonly oci: string;
+  /** conmon's attach sockets, each through a symbolic link named by the id that conmon leaves behind. */
+  readonly attach: string;
+  /** Name of the OCI runtime that made what is in `oci`. */
+  readonly choice: string;
+}
+
+/** The files of one instance, in its bundle directory. */
+export interface BundleFiles {
+  readonly directory: string;
+  readonly config: string;
+  /** Name of the app, for when only the directory is known. */
+  readonly app: string;
+  readonly initPid: string;
+  readonly monitorPid: string;
+  /** conmon's messages until it detaches, and the OCI runtime's. */
+  readonly monitorLog: string;
+  readonly runtimeLog: string;
+  /** Made by conmon when the kernel kills a process of the container for want of memory. */
+  readonly oom: string;
+  /** How much of the log has been accounted for (`log-keeper.ts`). */
+  readonly logCount: string;
+}
+
+export function placesIn(runDir: string): Places {
+  return {
+    bundles: join(runDir, 'bundles'),
+    exits: join(runDir, 'exits'),
+    syncs: join(runDir, 'syncs'),
+    execs: join(runDir, 'execs'),
+    oci: join(runDir, 'oci'),
+    attach: join(runDir, 'attach'),
+    choice: join(runDir, 'oci-runtime'),
+  };
+}
+
+export function bundleFiles(places: Places, id: string): BundleFiles {
+  const directory = join(places.bundles, id);
+  return {
+    directory,
+    config: join(directory, 'config.json'),
+    app: join(directory, 'app'),
+    initPid: join(directory, 'init.pid'),
+    monitorPid: join(directory, 'conmon.pid'),
+    monitorLog: join(directory, 'conmon.log'),
+    runtimeLog: join(directory, 'runtime.log'),
+    oom: join(directory, 'oom'),
+    logCount: join(directory, 'log-count'),
+  };
+}
+
+/** True for the id of an instance: 64 hexadecimal digits. */
+export function isInstanceId(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text);
+}

@@ -1,0 +1,50 @@
+import type { OciConfig } from '../../src/runtime/index.ts';
+
+export interface SafeConfigOptions {
+  readonly rootfs: string;
+  readonly cgroupPath: string;
+  readonly args: readonly string[];
+  readonly env?: readonly string[];
+  readonly cwd?: string;
+  readonly uid?: number;
+  readonly capabilities?: readonly string[];
+  readonly memoryBytes?: number;
+}
+
+const namespaces = ['pid', 'mount', 'ipc', 'uts', 'network', 'cgroup'] as const;
+
+/** A minimal config.json for tests: own namespaces, no rights, a read-only root, no user namespace. */
+export function safeConfig(options: SafeConfigOptions): OciConfig {
+  const capabilities = options.capabilities ?? [];
+  const uid = options.uid ?? 0;
+  return {
+    ociVersion: '1.0.2',
+    process: {
+      terminal: false,
+      user: { uid, gid: uid },
+      args: options.args,
+      env: ['PATH=/bin', ...(options.env ?? [])],
+      cwd: options.cwd ?? '/',
+      capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
+      noNewPrivileges: true,
+    },
+    root: { path: options.rootfs, readonly: true },
+    hostname: 'berth',
+    mounts: [
+      { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
+      { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755', 'size=64k'] },
+      { destination: '/tmp', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'mode=1777', 'size=64m'] },
+    ],
+    linux: {
+      cgroupsPath: options.cgroupPath,
+      namespaces: namespaces.map((type) => ({ type })),
+      resources: {
+        devices: [{ allow: false, access: 'rwm' }],
+        pids: { limit: 64 },
+        ...(options.memoryBytes === undefined ? {} : { memory: { limit: options.memoryBytes, swap: options.memoryBytes } }),
+      },
+      maskedPaths: ['/proc/kcore', '/proc/keys', '/proc/timer_list', '/sys/firmware'],
+      readonlyPaths: ['/proc/sys', '/proc/sysrq-trigger'],
+    },
+  };
+}
