@@ -44,7 +44,7 @@ export async function startDaemon({ config, version, worker, journal }: DaemonOp
   });
   const exchange = openExchange(config.run);
   const launcher = openLauncher({ store, runtime, exchange });
-  const supervisor = openSupervisor({ store, runtime, clock, journal, prepare: launcher.plan, parallelStarts: config.parallelStarts });
+  const supervisor = openSupervisor({ store, runtime, clock, journal, prepare: launcher.plan, ...(config.parallelStarts === undefined ? {} : { parallelStarts: config.parallelStarts }) });
   const updates = openUpdates({
     store,
     lifecycle: supervisor,

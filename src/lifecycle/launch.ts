@@ -1,6 +1,5 @@
 import { join } from 'node:path';
-import { parseSettings, type LaunchSettings } from '../image/index.ts';
-import { BerthError } from '../lib/errors.ts';
+import { settingsOfConfig, type LaunchSettings } from '../image/index.ts';
 import type { Json } from '../lib/json.ts';
 import { grant, type Grant, type WithheldField } from '../policy/index.ts';
 
@@ -28,22 +27,8 @@ export interface LaunchPlaces {
  * @throws BerthError `bad_package` saying what is wrong with it
  */
 export function readLaunch(config: string): LaunchRequest {
-  let request: Json;
-  try {
-    request = JSON.parse(config) as Json;
-  } catch (error) {
-    throw new BerthError('bad_package', `config.json is not JSON: ${(error as Error).message}`, { cause: error });
-  }
-  const annotations: unknown = request !== null && typeof request === 'object' ? (request as { annotations?: unknown }).annotations : undefined;
-  return { request, settings: parseSettings(stringMap(annotations)) };
-}
-
-function stringMap(value: unknown): Readonly<Record<string, string>> {
-  if (value === undefined || value === null) return {};
-  if (typeof value !== 'object' || !Object.values(value).every((item) => typeof item === 'string')) {
-    throw new BerthError('bad_package', 'config.json: annotations is not an object of strings');
-  }
-  return value as Readonly<Record<string, string>>;
+  const settings = settingsOfConfig(config);
+  return { request: JSON.parse(config) as Json, settings };
 }
 
 /** The config that runs, for these places. */

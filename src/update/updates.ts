@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs';
 import { chmod, chown, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -155,7 +156,7 @@ async function makeDataDirectories(data: string, settings: LaunchSettings, rootf
   }
 }
 
-async function statIfThere(path: string): Promise<Awaited<ReturnType<typeof stat>> | undefined> {
+async function statIfThere(path: string): Promise<Stats | undefined> {
   try {
     return await stat(path);
   } catch (error) {

@@ -3,7 +3,7 @@
  * test does, nothing of it is left when it ends.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,8 +12,8 @@ import type { TestContext } from 'node:test';
 import { run, type RunResult } from '../../src/lib/process.ts';
 
 export const projectRoot = join(import.meta.dirname, '../..');
-const berthdBundle = join(projectRoot, 'dist/berthd.cjs');
-const berthBundle = join(projectRoot, 'dist/berth.cjs');
+export const berthdBundle = join(projectRoot, 'dist/berthd.cjs');
+export const berthBundle = join(projectRoot, 'dist/berth.cjs');
 
 /** Why container tests cannot run here, or undefined. In CI they must: then this throws. */
 export function whyNoContainers(): string | undefined {
@@ -27,6 +27,8 @@ export interface TestDaemonOptions {
   readonly config?: string;
   /** Where the store lives, if not in the test's own directory. */
   readonly root?: string;
+  /** What is run with the daemon's options; by default Node with the built bundle. */
+  readonly program?: readonly string[];
 }
 
 /** A daemon under test. */
@@ -38,6 +40,7 @@ export class TestDaemon {
   readonly socket: string;
   /** All that the daemon wrote to standard error. */
   log = '';
+  readonly #program: readonly string[];
   #process: ChildProcess | undefined;
 
   constructor(options: TestDaemonOptions) {
@@ -47,6 +50,7 @@ export class TestDaemon {
     this.runDir = join(this.directory, 'run');
     this.cgroup = `/${name}`;
     this.socket = join(this.runDir, 'berth.sock');
+    this.#program = options.program ?? [process.execPath, berthdBundle];
     mkdirSync(join(this.directory, 'platform.d'), { recursive: true, mode: 0o711 });
     const config = `cgroup-parent: ${this.cgroup}\nplatform: ${this.directory}/platform.d\n${options.config ?? ''}`;
     writeFileSync(join(this.directory, 'berthd.yaml'), config);
@@ -58,9 +62,11 @@ export class TestDaemon {
 
   /** Starts it and waits until it serves its socket. */
   async start(): Promise<void> {
-    const child = spawn(process.execPath, [berthdBundle, '--root', this.root, '--run', this.runDir, '--config', join(this.directory, 'berthd.yaml')], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
+    const command = [...this.#program, '--root', this.root, '--run', this.runDir, '--config', join(this.directory, 'berthd.yaml')];
+    // In a mount namespace of its own with another boot id, once it was rebooted.
+    const asBooted = ['unshare', '--mount', 'sh', '-c', `mount --bind ${this.#bootId} /proc/sys/kernel/random/boot_id && exec "$@"`, 'sh'];
+    const [program, ...args] = existsSync(this.#bootId) ? [...asBooted, ...command] : command;
+    const child = spawn(program!, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process = child;
     const lines = createInterface({ input: child.stderr });
     await new Promise<void>((resolve, reject) => {
@@ -81,6 +87,19 @@ export class TestDaemon {
     const ended = once(child, 'exit');
     child.kill(signal);
     await ended;
+  }
+
+  /** What a power cut and the next boot do: no process goes on, the run directory is empty, the boot id is another. */
+  async reboot(): Promise<void> {
+    await this.cutPower();
+    await this.start();
+  }
+
+  /** A reboot up to where the daemon would be started. */
+  async cutPower(): Promise<void> {
+    await this.#stopEverything();
+    rmSync(this.runDir, { recursive: true });
+    writeFileSync(this.#bootId, `${randomUUID()}\n`);
   }
 
   /** Runs `berth` against it. */
@@ -114,13 +133,21 @@ export class TestDaemon {
 
   /** Takes away all of it, in whatever state it is. */
   async destroy(): Promise<void> {
+    await this.#stopEverything();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  get #bootId(): string {
+    return join(this.directory, 'boot-id');
+  }
+
+  async #stopEverything(): Promise<void> {
     await this.end('SIGKILL');
     for (const pid of this.processes()) killIfThere(pid);
     while (this.processes().length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
     for (const path of this.cgroups().toReversed()) await run('rmdir', [path]);
     const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => line.split(' ')[4] ?? '').filter((path) => path.startsWith(this.directory));
     for (const path of mounts.toReversed()) await run('umount', ['-l', path]);
-    rmSync(this.directory, { recursive: true, force: true });
   }
 }
 

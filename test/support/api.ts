@@ -1,0 +1,57 @@
+import { createReadStream, statSync } from 'node:fs';
+import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
+import type { AppStatus } from '../../src/lifecycle/index.ts';
+import type { InstallReport } from '../../src/update/index.ts';
+
+/** An answer of the native API. */
+export interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** The native API over a daemon's socket, without the start of a `berth` process for each call. */
+export class ApiClient {
+  readonly #socket: string;
+
+  constructor(socket: string) {
+    this.#socket = socket;
+  }
+
+  /** One request; a body is the file of this name. Rejects when the daemon is not there or goes away. */
+  async call(method: string, path: string, file?: string): Promise<Answer> {
+    const headers: Record<string, string | number> = file === undefined ? {} : { 'Content-Type': 'application/vnd.berth.package', 'Content-Length': statSync(file).size };
+    return new Promise<Answer>((resolve, reject) => {
+      const outgoing = request({ socketPath: this.#socket, method, path: `/berth/v1${path}`, headers }, (incoming) => {
+        text(incoming).then((body) => {
+          resolve({ status: incoming.statusCode!, body });
+        }, reject);
+      });
+      outgoing.on('error', reject);
+      if (file === undefined) outgoing.end();
+      else createReadStream(file).pipe(outgoing);
+    });
+  }
+
+  async apps(): Promise<readonly AppStatus[]> {
+    return (JSON.parse((await this.must('GET', '/apps')).body) as { apps: AppStatus[] }).apps;
+  }
+
+  async app(name: string): Promise<AppStatus> {
+    return JSON.parse((await this.must('GET', `/apps/${name}`)).body) as AppStatus;
+  }
+
+  /** Installs a package; throws the daemon's error. */
+  async install(file: string, options: { start: boolean }): Promise<InstallReport> {
+    const { body } = await this.must('POST', `/install?start=${options.start}`, file);
+    const last = JSON.parse(body.trim().split('\n').at(-1)!) as { result?: InstallReport; error?: { message: string } };
+    if (last.result === undefined) throw new Error(`install of ${file}: ${JSON.stringify(last)}`);
+    return last.result;
+  }
+
+  async must(method: string, path: string, file?: string): Promise<Answer> {
+    const answer = await this.call(method, path, file);
+    if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.body}`);
+    return answer;
+  }
+}
