@@ -41,24 +41,24 @@ async function* wholeLines(source: LogSource): AsyncGenerator<LogLine> {
 
 /** All lines there are, then new ones as they come, until the signal aborts or the log is deleted. */
 async function* followLines(source: LogSource, signal: AbortSignal | undefined): AsyncGenerator<LogLine> {
-  let wake: () => void = () => undefined;
-  const watcher = watch(source.directory, () => { wake(); });
-  watcher.on('error', () => { wake(); });
-  const stop = (): void => { wake(); };
-  signal?.addEventListener('abort', stop);
+  let changed = Promise.withResolvers<void>();
+  const wake = (): void => { changed.resolve(); };
+  const watcher = watch(source.directory, wake);
+  watcher.on('error', wake);
+  signal?.addEventListener('abort', wake);
   try {
     const cursor = new Cursor(source);
     for (;;) {
       // Made before reading, so that what is written while the last of it is read wakes us again.
-      const changed = new Promise<void>((resolve) => { wake = resolve; });
+      changed = Promise.withResolvers();
       source.refresh();
       yield* cursor.read();
       yield* cursor.flush();
       if (signal?.aborted === true || !existsSync(source.directory)) return;
-      await changed;
+      await changed.promise;
     }
   } finally {
-    signal?.removeEventListener('abort', stop);
+    signal?.removeEventListener('abort', wake);
     watcher.close();
   }
 }

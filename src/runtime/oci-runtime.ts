@@ -67,10 +67,12 @@ export function plainMessage(text: string): string {
 function logMessage(line: string): string {
   const quoted = /\bmsg=("(?:[^"\\]|\\.)*")/.exec(line)?.[1] ?? (line.startsWith('{') ? line : undefined);
   if (quoted === undefined) return line;
+  let value: unknown;
   try {
-    const value: unknown = JSON.parse(quoted);
-    return typeof value === 'string' ? value : String((value as { msg?: unknown }).msg ?? '');
+    value = JSON.parse(quoted);
   } catch {
     return line;
   }
+  const message = typeof value === 'string' ? value : (value as { readonly msg?: unknown }).msg;
+  return typeof message === 'string' ? message : line;
 }
