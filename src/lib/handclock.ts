@@ -42,6 +42,11 @@ export class HandClock implements Clock {
     return this.#due.size;
   }
 
+  /** Forgets all calls, as when the process that waited for them is gone. */
+  clear(): void {
+    this.#due.clear();
+  }
+
   /** Lets time pass: what falls due is called in order, and what it sets off in promises is done before time goes on. */
   async advance(ms: number): Promise<void> {
     const until = this.#now + ms;

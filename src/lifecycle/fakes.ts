@@ -64,7 +64,7 @@ export interface FakeSession {
 export class FakeRuntime implements Runtime {
   readonly name = 'fake';
   readonly #clock: HandClock;
-  readonly #exits = new Signal<InstanceExit>();
+  #exits = new Signal<InstanceExit>();
   /** What runs, by id. */
   readonly running = new Map<string, FakeInstance>();
   /** What was done, in order: `start web`, `signal web SIGTERM`, `remove web`, … */
@@ -218,6 +218,11 @@ export class FakeRuntime implements Runtime {
     return this.running.has(id) ? { cpuNs: 1, memoryBytes: 2, processes: 3 } : undefined;
   }
 
+  /** Nobody listens any more, as when the daemon is gone. */
+  silence(): void {
+    this.#exits = new Signal();
+  }
+
   onExit(listener: (exit: InstanceExit) => void): () => void {
     return this.#exits.on(listener);
   }
@@ -291,7 +296,11 @@ function build(
     runtime,
     supervisor,
     events,
-    again: (change = {}) => build(apps, clock, store, runtime, change.bootId ?? bootId, options),
+    again: (change = {}) => {
+      runtime.silence();
+      clock.clear();
+      return build(apps, clock, store, runtime, change.bootId ?? bootId, options);
+    },
     states: (app) =>
       events
         .filter((event) => event.type === 'app.state' && event.app === app)
