@@ -1,5 +1,4 @@
 import { closeSync, constants, fchmodSync, fchownSync, futimesSync, lchownSync, linkSync, lutimesSync, mkdirSync, openSync, symlinkSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
 import type { EntryMeta } from './path-model.ts';
 
 /** Every parent of a rootfs: the container's user may pass through, and look at nothing. */
@@ -28,11 +27,11 @@ export class BundleWriter {
 
   /** A directory that only this process can look into until {@link finishDir}. */
   dir(path: string): void {
-    mkdirSync(join(this.#bundle, path), 0o700);
+    mkdirSync(this.#place(path), 0o700);
   }
 
   openFile(path: string): void {
-    this.#file = openSync(join(this.#bundle, path), createFlags, 0o600);
+    this.#file = openSync(this.#place(path), createFlags, 0o600);
   }
 
   /** The next bytes of the file opened last. */
@@ -53,7 +52,7 @@ export class BundleWriter {
   }
 
   symlink(path: string, target: string, meta: Readonly<EntryMeta>): void {
-    const full = join(this.#bundle, path);
+    const full = this.#place(path);
     symlinkSync(target, full);
     if (this.#chown) lchownSync(full, meta.uid, meta.gid);
     lutimesSync(full, meta.mtime, meta.mtime);
@@ -61,12 +60,12 @@ export class BundleWriter {
 
   /** `target` is the path of a file written here. */
   hardlink(path: string, target: string): void {
-    linkSync(join(this.#bundle, target), join(this.#bundle, path));
+    linkSync(this.#place(target), this.#place(path));
   }
 
   /** Gives a directory its attributes, when nothing more is made in it. */
   finishDir(path: string, meta: Readonly<EntryMeta>): void {
-    const directory = openSync(join(this.#bundle, path), directoryFlags);
+    const directory = openSync(this.#place(path), directoryFlags);
     try {
       this.#setMeta(directory, meta);
     } finally {
@@ -88,6 +87,10 @@ export class BundleWriter {
     } finally {
       closeSync(directory);
     }
+  }
+
+  #place(path: string): string {
+    return `${this.#bundle}/${path}`;
   }
 
   #setMeta(file: number, meta: Readonly<EntryMeta>): void {

@@ -3,7 +3,7 @@ import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, test } from 'node:test';
 import { sha256Hex } from '../lib/digest.ts';
 import { BerthError } from '../lib/errors.ts';
 import { isArchitectureAccepted } from './architecture.ts';
@@ -15,6 +15,7 @@ import { verifyImage } from './verify-image.ts';
 const corpus = join(import.meta.dirname, '../../../shared/corpus/opkg');
 /** The hostile cases aim here. */
 const canary = '/var/tmp/berth-corpus/canary';
+const victim = join(canary, 'victim');
 const present = existsSync(corpus);
 assert.ok(present || process.env['CI'] === undefined, 'the corpus of packages must be there in CI (../shared/corpus/opkg)');
 
@@ -46,39 +47,37 @@ function fingerprint(path: string): readonly unknown[] {
   return [ino, mode, uid, gid, nlink, mtimeMs, ctimeMs, readFileSync(path, 'utf8')];
 }
 
-describe('the corpus of packages with verdicts', { skip: present ? false : 'the folder ../shared/corpus is not there' }, () => {
-  let work: string;
-  let victim: string;
+let work: string;
 
-  before(async () => {
-    work = await mkdtemp(join(tmpdir(), 'berth-corpus-'));
-    await mkdir(canary, { recursive: true });
-    victim = join(canary, 'victim');
-    await writeFile(victim, 'unchanged', { mode: 0o640 });
-  });
-
-  after(async () => {
-    await rm(work, { recursive: true, force: true });
-    await rm('/var/tmp/berth-corpus', { recursive: true, force: true });
-  });
-
-  for (const { file, verdict, why, sha256 } of present ? readCases() : []) {
-    it(`${file}: ${verdict} (${why})`, async () => {
-      assert.equal(sha256Hex(await readFile(join(corpus, file))), sha256);
-      const target = await mkdtemp(join(work, 'target-'));
-      const before = fingerprint(victim);
-      const outcome = await take(file, target).catch((error: unknown) => error);
-      assert.deepEqual(await readdir(canary), ['victim']);
-      assert.deepEqual(fingerprint(victim), before);
-      if (outcome instanceof BerthError) {
-        assert.notEqual(verdict, 'valid', outcome.message);
-        assert.ok(['bad_package', 'too_large', 'unsupported', 'architecture'].includes(outcome.code), `${outcome.code}: ${outcome.message}`);
-        if (verdict === 'either') assert.equal(outcome.code, 'unsupported');
-        if (outcome.code !== 'architecture') assert.deepEqual(await readdir(target), []);
-      } else {
-        assert.notEqual(verdict, 'reject');
-        assert.deepEqual(await verifyImage(target), []);
-      }
-    });
-  }
+before(async () => {
+  work = await mkdtemp(join(tmpdir(), 'berth-corpus-'));
+  await mkdir(canary, { recursive: true });
+  await writeFile(victim, 'unchanged', { mode: 0o640 });
 });
+
+after(async () => {
+  await rm(work, { recursive: true, force: true });
+  await rm('/var/tmp/berth-corpus', { recursive: true, force: true });
+});
+
+test('the corpus of packages is there', { skip: present ? false : 'the folder ../shared/corpus is not there' }, () => undefined);
+
+for (const { file, verdict, why, sha256 } of present ? readCases() : []) {
+  test(`${file}: ${verdict} (${why})`, async () => {
+    assert.equal(sha256Hex(await readFile(join(corpus, file))), sha256);
+    const target = await mkdtemp(join(work, 'target-'));
+    const before = fingerprint(victim);
+    const outcome = await take(file, target).catch((error: unknown) => error);
+    assert.deepEqual(await readdir(canary), ['victim']);
+    assert.deepEqual(fingerprint(victim), before);
+    if (outcome instanceof BerthError) {
+      assert.notEqual(verdict, 'valid', outcome.message);
+      assert.ok(['bad_package', 'too_large', 'unsupported', 'architecture'].includes(outcome.code), `${outcome.code}: ${outcome.message}`);
+      if (verdict === 'either') assert.equal(outcome.code, 'unsupported');
+      if (outcome.code !== 'architecture') assert.deepEqual(await readdir(target), []);
+    } else {
+      assert.notEqual(verdict, 'reject');
+      assert.deepEqual(await verifyImage(target), []);
+    }
+  });
+}

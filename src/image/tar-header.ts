@@ -79,7 +79,8 @@ const zeroBlock = Buffer.alloc(tarBlockBytes);
 function checksumOf(block: Buffer): number {
   const [offset, size] = fields.checksum;
   let sum = 0x20 * size;
-  for (let i = 0; i < tarBlockBytes; i += 1) if (i < offset || i >= offset + size) sum += block[i]!;
+  for (let i = 0; i < offset; i += 1) sum += block[i]!;
+  for (let i = offset + size; i < tarBlockBytes; i += 1) sum += block[i]!;
   return sum;
 }
 

@@ -1,14 +1,13 @@
-import type { Stats } from 'node:fs';
-import { constants } from 'node:fs';
-import { lstat, open, readdir, readFile, readlink } from 'node:fs/promises';
+import { closeSync, constants, lstatSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
-import { digestHex, sha256Stream, type Digest } from '../lib/digest.ts';
+import { setImmediate } from 'node:timers/promises';
+import { digestHex, sha256Hex, sha256Stream, type Digest } from '../lib/digest.ts';
 import { asBerthError, isErrno } from '../lib/errors.ts';
 import { settingsOfConfig } from './config.ts';
 import { configPath, rootfsPath } from './data-unpacker.ts';
 import { comparePaths } from './entry-path.ts';
 import { imageNames } from './image-names.ts';
-import { manifestLines, type ManifestLine } from './manifest-cursor.ts';
+import { manifestLines } from './manifest-cursor.ts';
 import type { ManifestLimits } from './manifest.ts';
 import { fileChunks } from './manifest-store.ts';
 import { allMountPoints } from './mount-points.ts';
@@ -19,6 +18,8 @@ const noLimits: ManifestLimits = { pathBytes: 4095, pathDepth: Infinity, entries
 /** People need no more to see that an image is damaged. */
 const maxDifferences = 100;
 const blockBytes = 256 * 1024;
+/** Others get their turn after so many entries, and after every block of a large file. */
+const entriesPerTurn = 64;
 
 export interface VerifyImageOptions {
   /** Also compare the manifest itself. */
@@ -27,16 +28,20 @@ export interface VerifyImageOptions {
   readonly owners?: boolean;
 }
 
+/** A place in the work where others may have their turn. */
+const pause = Symbol('pause');
+
 /**
  * Compares an unpacked image with the manifest beside it, every file's contents included, and gives what differs, at
- * most 100 lines. Directories made to mount on, and attributes of the bundle's own directory, are left out.
+ * most 100 lines. Directories made to mount on, and attributes of the bundle's own directory, are left out. Reading
+ * is synchronous, which for thousands of small files is several times as fast, in short turns.
  */
 export async function verifyImage(directory: string, options: VerifyImageOptions = {}): Promise<readonly string[]> {
   const differences: string[] = [];
   try {
-    for await (const difference of imageDifferences(directory, options)) {
-      differences.push(difference);
-      if (differences.length === maxDifferences) return [...differences, 'and perhaps more'];
+    for (const found of compareImage(directory, options)) {
+      if (found === pause) await setImmediate();
+      else if (differences.push(found) === maxDifferences) return [...differences, 'and perhaps more'];
     }
   } catch (error) {
     differences.push(asBerthError(error).message);
@@ -44,61 +49,64 @@ export async function verifyImage(directory: string, options: VerifyImageOptions
   return differences;
 }
 
-async function* imageDifferences(directory: string, options: VerifyImageOptions): AsyncGenerator<string, void, undefined> {
+type Finding = string | typeof pause;
+
+function* compareImage(directory: string, options: VerifyImageOptions): Generator<Finding, void, undefined> {
   const manifest = join(directory, imageNames.manifest);
   const bundle = join(directory, imageNames.bundle);
-  if (options.digest !== undefined && (await hashFile(manifest)) !== digestHex(options.digest)) {
+  // One for all files: there may be 200,000.
+  const block = Buffer.allocUnsafe(blockBytes);
+  if (options.digest !== undefined && (yield* hashFile(manifest, block)) !== digestHex(options.digest)) {
     yield `${imageNames.manifest}: it is not the one of ${options.digest}`;
     return;
   }
   const owners = options.owners ?? process.geteuid?.() === 0;
-  const ignored = await mountPointsOf(bundle);
-  const lines = manifestLines(fileChunks(manifest), noLimits);
+  const ignored = mountPointsOf(bundle);
+  // Both sides are in the same order, so neither is held in memory. The first line is control.
+  const expected = manifestLines(fileChunks(manifest), noLimits);
   const found = walk(bundle, '');
   try {
-    // The first line is control. Both sides are in the same order, so neither is held in memory.
-    lines.next();
-    let line = nextEntry(lines);
-    let path = await nextPath(found);
-    while (line !== undefined || path !== undefined) {
-      const order = line === undefined ? 1 : path === undefined ? -1 : comparePaths(line.path, path);
-      if (order < 0) yield `${line!.path}: missing`;
-      else if (order === 0) yield* entryDifferences(bundle, line!, owners);
-      else if (!ignored.has(path!) || !(await lstat(join(bundle, path!))).isDirectory()) yield `${path}: not in the manifest`;
-      if (order <= 0) line = nextEntry(lines);
-      if (order >= 0) path = await nextPath(found);
+    expected.next();
+    let entry = expected.next().value?.entry;
+    let path = found.next().value;
+    for (let turn = 1; entry !== undefined || path !== undefined; turn += 1) {
+      const order = orderOf(entry, path);
+      if (order < 0) yield `${entry!.path}: missing`;
+      else if (order === 0) yield* compareEntry(bundle, entry!, owners, block);
+      else if (!ignored.has(path!) || !lstatSync(join(bundle, path!)).isDirectory()) yield `${path}: not in the manifest`;
+      if (order <= 0) entry = expected.next().value?.entry;
+      if (order >= 0) path = found.next().value;
+      if (turn % entriesPerTurn === 0) yield pause;
     }
   } finally {
-    lines.return();
-    await found.return();
+    expected.return();
   }
 }
 
-function nextEntry(lines: Generator<ManifestLine, void, undefined>): ManifestEntry | undefined {
-  return lines.next().value?.entry;
-}
-
-async function nextPath(found: AsyncGenerator<string, void, undefined>): Promise<string | undefined> {
-  const next = await found.next();
-  return next.done === true ? undefined : next.value;
+/** Which of the two comes first; where one side has ended, the other does. */
+function orderOf(entry: ManifestEntry | undefined, path: string | undefined): number {
+  if (entry === undefined) return 1;
+  return path === undefined ? -1 : comparePaths(entry.path, path);
 }
 
 /** Paths below a directory in the order of the manifest; links are not followed. */
-async function* walk(bundle: string, prefix: string): AsyncGenerator<string, void, undefined> {
+function* walk(bundle: string, prefix: string): Generator<string, undefined, undefined> {
   const keys: string[] = [];
-  for (const entry of await readdir(join(bundle, prefix), { withFileTypes: true })) {
+  for (const entry of readdirSync(join(bundle, prefix), { withFileTypes: true })) {
     keys.push(entry.name);
+    // What is in a directory `a` stands under `a/`, and so after a neighbour `a-b`.
     if (entry.isDirectory()) keys.push(`${entry.name}/`);
   }
   for (const key of keys.toSorted(comparePaths)) {
     if (key.endsWith('/')) yield* walk(bundle, prefix + key);
     else yield prefix + key;
   }
+  return undefined;
 }
 
-async function* entryDifferences(bundle: string, entry: ManifestEntry, owners: boolean): AsyncGenerator<string, void, undefined> {
+function* compareEntry(bundle: string, entry: ManifestEntry, owners: boolean, block: Buffer): Generator<Finding, void, undefined> {
   const full = join(bundle, entry.path);
-  const status = await lstat(full);
+  const status = lstatSync(full);
   const type = typeOf(status);
   const expected = entry.type === 'hardlink' ? 'file' : entry.type;
   if (type !== expected) {
@@ -107,7 +115,7 @@ async function* entryDifferences(bundle: string, entry: ManifestEntry, owners: b
   }
   if (entry.type === 'hardlink') {
     // Its attributes are those of the file, which has a line of its own.
-    if (!(await isSameFile(status, join(bundle, entry.target)))) yield `${entry.path}: no longer a hard link to ${entry.target}`;
+    if (!isSameFile(status, join(bundle, entry.target))) yield `${entry.path}: no longer a hard link to ${entry.target}`;
     return;
   }
   // A symbolic link has no mode of its own on Linux.
@@ -115,9 +123,9 @@ async function* entryDifferences(bundle: string, entry: ManifestEntry, owners: b
   if (entry.type !== 'symlink' && mode !== entry.mode) yield `${entry.path}: mode ${mode.toString(8)} instead of ${entry.mode.toString(8)}`;
   if (owners && (status.uid !== entry.uid || status.gid !== entry.gid)) yield `${entry.path}: owner ${status.uid}:${status.gid} instead of ${entry.uid}:${entry.gid}`;
   if (Math.floor(status.mtimeMs / 1000) !== entry.mtime) yield `${entry.path}: time of change ${Math.floor(status.mtimeMs / 1000)} instead of ${entry.mtime}`;
-  if (entry.type === 'symlink' && (await readlink(full)) !== entry.target) yield `${entry.path}: it no longer points to ${entry.target}`;
+  if (entry.type === 'symlink' && readlinkSync(full) !== entry.target) yield `${entry.path}: it no longer points to ${entry.target}`;
   if (entry.type === 'file' && status.size !== entry.size) yield `${entry.path}: ${status.size} bytes instead of ${entry.size}`;
-  else if (entry.type === 'file' && (await hashFile(full)) !== entry.sha256) yield `${entry.path}: other contents`;
+  else if (entry.type === 'file' && (yield* hashFile(full, block)) !== entry.sha256) yield `${entry.path}: other contents`;
 }
 
 function typeOf(status: Stats): string {
@@ -126,9 +134,9 @@ function typeOf(status: Stats): string {
   return status.isSymbolicLink() ? 'symlink' : 'special file';
 }
 
-async function isSameFile(status: Stats, path: string): Promise<boolean> {
+function isSameFile(status: Stats, path: string): boolean {
   try {
-    const other = await lstat(path);
+    const other = lstatSync(path);
     return other.dev === status.dev && other.ino === status.ino;
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return false;
@@ -136,24 +144,29 @@ async function isSameFile(status: Stats, path: string): Promise<boolean> {
   }
 }
 
-async function hashFile(path: string): Promise<string> {
-  await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-  const hash = sha256Stream();
-  const block = Buffer.allocUnsafe(blockBytes);
-  for (;;) {
-    const { bytesRead } = await file.read(block, 0, block.length);
-    if (bytesRead === 0) return hash.digest('hex');
-    hash.update(block.subarray(0, bytesRead));
+function* hashFile(path: string, block: Buffer): Generator<Finding, string, undefined> {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    const first = readSync(file, block);
+    if (first < block.length) return sha256Hex(block.subarray(0, first));
+    const hash = sha256Stream();
+    for (let size = first; size > 0; size = readSync(file, block)) {
+      hash.update(block.subarray(0, size));
+      yield pause;
+    }
+    return hash.digest('hex');
+  } finally {
+    closeSync(file);
   }
 }
 
 /** Paths in the bundle of directories that unpacking may have made to mount on. */
-async function mountPointsOf(bundle: string): Promise<ReadonlySet<string>> {
+function mountPointsOf(bundle: string): ReadonlySet<string> {
   let config: string;
   try {
-    config = await readFile(join(bundle, configPath), 'utf8');
+    config = readFileSync(join(bundle, configPath), 'utf8');
   } catch (error) {
-    if (isErrno(error, 'ENOENT', 'EISDIR', 'ELOOP')) return new Set();
+    if (isErrno(error, 'ENOENT', 'EISDIR')) return new Set();
     throw error;
   }
   return new Set(allMountPoints(settingsOfConfig(config).data).map((path) => `${rootfsPath}/${path}`));

@@ -1,0 +1,124 @@
+/**
+ * Feeds mutated packages to the reader: `node test/fuzz-package.ts --seconds 60 --seed 1`. Each either unpacks to an
+ * image that agrees with its manifest, or is refused with nothing left behind; nothing outside the target changes,
+ * nothing stays open, nothing hangs. A case is made from the seed and its number alone: `--only N` runs one again.
+ */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { BerthError } from '../src/lib/errors.ts';
+import { pieces, smallLimits } from '../src/image/test-fixtures.ts';
+import { unpackPackage } from '../src/image/unpack.ts';
+import { verifyImage } from '../src/image/verify-image.ts';
+import { basePackages, mutatedPackage } from './package-mutator.ts';
+import { randomFrom } from './random.ts';
+
+export interface FuzzOptions {
+  readonly seed: number;
+  /** Stop after so many cases, or after so many seconds, whichever comes first. */
+  readonly cases?: number;
+  readonly seconds?: number;
+  /** Number of the first case. */
+  readonly first?: number;
+}
+
+export interface FuzzResult {
+  readonly cases: number;
+  readonly accepted: number;
+  /** Refusals by error code. */
+  readonly refused: Readonly<Record<string, number>>;
+  readonly seconds: number;
+}
+
+const limits = smallLimits({ packageBytes: 1 << 20, unpackedBytes: 8 << 20, entries: 200, manifestBytes: 1 << 20 });
+/** What a bad package may be refused with; `io` or `internal` would be a fault of the reader. */
+const refusals = ['bad_package', 'too_large', 'unsupported'];
+/** No case needs more than a few milliseconds. */
+const hangMs = 20_000;
+
+/** @throws Error naming seed and case when a package does what none may do. */
+export async function fuzzPackages(options: FuzzOptions): Promise<FuzzResult> {
+  const { seed, first = 0 } = options;
+  const work = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'berth-fuzz-'));
+  try {
+    const target = join(work, 'target');
+    const canary = join(work, 'canary');
+    mkdirSync(target);
+    mkdirSync(canary);
+    writeFileSync(join(canary, 'victim'), 'unchanged');
+    const bases = basePackages();
+    const before = stateOf(work, canary);
+    const openBefore = readdirSync('/proc/self/fd').length;
+    const refused: Record<string, number> = {};
+    const begun = performance.now();
+    const elapsed = (): number => (performance.now() - begun) / 1000;
+    let cases = 0;
+    let accepted = 0;
+    while (cases < (options.cases ?? Infinity) && elapsed() < (options.seconds ?? Infinity)) {
+      const number = first + cases;
+      const bytes = mutatedPackage(bases, randomFrom(seed, number), canary);
+      const code = await withinTime(unpackOnce(bytes, target), `seed ${seed}, case ${number}`).catch((error: unknown) => {
+        throw new Error(`seed ${seed}, case ${number}: ${(error as Error).message}`, { cause: error });
+      });
+      if (code === undefined) accepted += 1;
+      else refused[code] = (refused[code] ?? 0) + 1;
+      if (stateOf(work, canary) !== before) throw new Error(`seed ${seed}, case ${number}: something outside the target changed, or the target was not left empty`);
+      cases += 1;
+    }
+    const open = readdirSync('/proc/self/fd').length;
+    if (open > openBefore + 8) throw new Error(`seed ${seed}: ${open - openBefore} files were left open`);
+    return { cases, accepted, refused, seconds: elapsed() };
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** The code of the refusal, or undefined for a good package. Empties the target of a good one. */
+async function unpackOnce(bytes: Buffer, target: string): Promise<string | undefined> {
+  try {
+    await unpackPackage(pieces(bytes, 1 + (bytes.length % 4096)), target, { limits });
+  } catch (error) {
+    if (error instanceof BerthError && refusals.includes(error.code)) return error.code;
+    throw error;
+  }
+  const differences = await verifyImage(target);
+  if (differences.length > 0) throw new Error(`unpacked, but not as its manifest says: ${differences.join('; ')}`);
+  for (const name of readdirSync(target)) rmSync(join(target, name), { recursive: true });
+  return undefined;
+}
+
+/** Everything that must stay as it is, as text: both directories' names, the victim, and that the target is empty. */
+function stateOf(work: string, canary: string): string {
+  const victim = statSync(join(canary, 'victim'));
+  const { mode, mtimeMs } = statSync(canary);
+  return JSON.stringify([
+    readdirSync(work).toSorted(),
+    readdirSync(join(work, 'target')),
+    readdirSync(canary),
+    [mode, mtimeMs, victim.ino, victim.mode, victim.uid, victim.nlink, victim.ctimeMs, victim.size],
+    readFileSync(join(canary, 'victim'), 'utf8'),
+  ]);
+}
+
+async function withinTime<T>(work: Promise<T>, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what}: hangs`)), hangMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { seconds: { type: 'string' }, cases: { type: 'string' }, seed: { type: 'string' }, only: { type: 'string' } } });
+  const seed = Number(values.seed ?? Date.now() % 1_000_000);
+  const bounds = values.only === undefined ? { seconds: Number(values.seconds ?? 60), cases: Number(values.cases ?? Infinity) } : { first: Number(values.only), cases: 1 };
+  const result = await fuzzPackages({ seed, ...bounds });
+  console.log(JSON.stringify({ seed, ...result }));
+}
+
+if (import.meta.main) await main();
