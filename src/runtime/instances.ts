@@ -40,14 +40,12 @@ export class Instances {
   /** Watches from now on. An end, even one that was already, is told after the caller's turn. */
   watch(record: InstanceRecord): void {
     const { exits, pulse } = this.#room;
-    const look = (): void => { this.#look(watched); };
-    const ends = [
-      exits.on(record.id, look),
-      pulse.add(() => {
-        this.#room.logs.check(record.app);
-        look();
-      }),
-    ];
+    const look = (): void => {
+      // First, since how much conmon has written can be asked only while it is there.
+      this.#room.logs.check(record.app);
+      this.#look(watched);
+    };
+    const ends = [exits.on(record.id, look), pulse.add(look)];
     const watched: Watched = { record, isEnding: false, stop: () => { for (const end of ends) end(); } };
     this.#watched.set(record.id, watched);
     setImmediate(look);

@@ -23,9 +23,16 @@ export async function removeInstance(room: Room, id: string, { shared = false } 
     await cgroups.end(app, 'monitor', monitorGraceMs);
     cgroups.remove(app);
   }
-  for (const path of [join(places.exits, id), join(places.syncs, id), join(places.attach, id)]) await rm(path, { force: true });
+  for (const directory of [places.exits, places.syncs, places.attach]) {
+    // conmon, killed while it wrote its exit file, leaves `<id>.XXXXXX`.
+    for (const name of namesIn(directory)) if (instanceOf(name) === id) await rm(join(directory, name), { force: true });
+  }
   // Last, since it names the app: after a fault in between, the next call finds its way.
   await rm(files.directory, { recursive: true, force: true });
+}
+
+function instanceOf(name: string): string {
+  return name.slice(0, 64);
 }
 
 /**
@@ -36,7 +43,7 @@ export async function sweepInstances(room: Room, known: ReadonlySet<string>): Pr
   const { places, cgroups } = room;
   await endStrayMonitors(room, known);
   const directories = [places.bundles, places.oci, places.exits, places.syncs, places.attach];
-  const present = new Set(directories.flatMap((directory) => namesIn(directory)).filter((name) => isInstanceId(name)));
+  const present = new Set(directories.flatMap((directory) => namesIn(directory)).map(instanceOf).filter((id) => isInstanceId(id)));
   const appsOf = (ids: Iterable<string>): Set<string | undefined> => new Set([...ids].map((id) => readIfThere(bundleFiles(places, id).app)));
   const knownApps = appsOf(known);
   const swept = [...present].filter((id) => !known.has(id));
