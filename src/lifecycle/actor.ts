@@ -215,7 +215,7 @@ export class Actor {
 
   #startFailed(instance: Instance, error: BerthError, { mayTryAgain }: { mayTryAgain: boolean }): void {
     const at = this.#tools.clock.now();
-    const reason: Reason = { code: 'start-failed', message: `could not be started: ${error.message}`, at };
+    const reason: Reason = { code: 'start-failed', message: error.message, at };
     if (obeysPolicy(this.#phase)) this.#waiters.fail(['started', 'ready'], error);
     const end: LastExit = { id: instance.id, app: this.name, at, oom: false, cause: 'ended', reason };
     this.#end(end, instance, mayTryAgain ? undefined : { kind: 'failed', limit: false, memory: this.#memory });

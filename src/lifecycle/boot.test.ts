@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { BerthError } from '../lib/errors.ts';
 import { settle } from '../lib/handclock.ts';
 import type { InstanceExit } from '../runtime/index.ts';
-import { dependencyWaitMs } from './boot.ts';
+import { dependencyWaitMs, lastWaitMs } from './boot.ts';
 import { type FakeApp, type Stage, stage } from './fakes.ts';
 
 const health = { 'health.command': '["/bin/check"]' };
@@ -162,10 +162,11 @@ test('an instance that cannot be taken over is swept away and replaced', async (
 test('a command that comes before everything was taken over waits for that', async () => {
   const before = await left({ web: {} });
   const { supervisor, runtime } = before.again();
-  const stopped = supervisor.stop('web');
+  const restarted = supervisor.restart('web');
   await supervisor.boot();
-  assert.equal((await stopped).state, 'stopped');
+  assert.equal((await restarted).state, 'running');
   assert.equal(runtime.log[0], 'adopt web');
+  assert.equal(runtime.mostOfOneApp, 1);
 });
 
 test('apps start in dependency order, and one broken app holds nobody up', async () => {
@@ -271,7 +272,7 @@ test('a shutdown ends although an app outlives SIGKILL', async () => {
   const set = await left({ web: {}, other: {} });
   set.runtime.undying.add('web');
   const done = set.supervisor.shutdown({ deadlineMs: 2000 });
-  await set.clock.advance(20_000);
+  await set.clock.advance(2000 + lastWaitMs);
   await done;
   assert.equal(set.supervisor.show('other').state, 'stopped');
   assert.match(set.events.at(-1)!.message, /web did not end/);
@@ -310,4 +311,18 @@ test('detach lets everything run, finishes and records what is being started, an
   await supervisor.boot();
   assert.deepEqual(supervisor.list().map(({ state }) => state), ['running', 'running', 'running']);
   assert.equal(runtime.mostOfOneApp, 1);
+});
+
+test('detach does not begin a start that was still to come', async () => {
+  const set = await left({ web: {} });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  set.runtime.before = (what) => (what === 'remove' ? promise : undefined);
+  set.runtime.exit('web', { exitCode: 1 });
+  const detached = set.supervisor.detach();
+  resolve();
+  await detached;
+  assert.deepEqual(set.runtime.log, ['remove']);
+  const { supervisor } = set.again();
+  await supervisor.boot();
+  assert.equal(supervisor.show('web').state, 'running');
 });

@@ -8,7 +8,7 @@ import { duration } from './reason.ts';
 export const dependencyWaitMs = 30_000;
 
 /** After the shutdown's deadline everything was killed; what does not end now is left to the kernel. */
-const lastWaitMs = 5_000;
+export const lastWaitMs = 5_000;
 
 /**
  * Starts apps in order: each once those it comes after run and are healthy, have failed, or have had their time. At

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Action, describeMachine, machine, type MachineEvent, machineEvents, type Phase, phases } from './machine.ts';
@@ -157,4 +159,9 @@ test('the table for the documents has a line for each event and a column for eac
   assert.equal(lines.length, allEvents.length + 2);
   for (const line of lines) assert.equal(line.split('|').length, allPhases.length + 3, line);
   assert.match(lines[0]!, /^\| event \| stopped \| starting \|/);
+});
+
+test('the document shows the table as it is', () => {
+  const document = readFileSync(join(import.meta.dirname, '../../docs/supervision.md'), 'utf8');
+  assert.ok(document.includes(describeMachine()), 'docs/supervision.md: put in what describeMachine() gives');
 });

@@ -93,6 +93,12 @@ export interface Lifecycle {
   eventsSince(seq: number): readonly BerthEvent[];
   onEvent(listener: (event: BerthEvent) => void): () => void;
 
+  /**
+   * Stops all apps in reverse order without changing what is desired, for the shutdown of the device. From then on no
+   * command is taken; what is left at the deadline is killed.
+   */
+  shutdown(options: { readonly deadlineMs: number }): Promise<void>;
+
   /** For `update/`: the app's row was inserted or its image changed while it was stopped; supervise it from now on. */
   admit(name: string): void;
   /** For `update/`: the app is stopped and its row is gone; forget it. */
@@ -105,8 +111,6 @@ export interface Lifecycle {
 export interface Supervisor extends Lifecycle {
   /** Takes over what runs, sweeps what nobody knows, then starts what should run, in order. Resolves when every start was tried. */
   boot(): Promise<void>;
-  /** Stops all apps in reverse order without changing what is desired (device shutdown). */
-  shutdown(options: { readonly deadlineMs: number }): Promise<void>;
   /** Stops supervising; instances go on (daemon upgrade). */
   detach(): Promise<void>;
 }
