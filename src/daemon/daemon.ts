@@ -43,6 +43,7 @@ export async function startDaemon({ config, version, worker, journal }: DaemonOp
     journal,
   });
   const exchange = openExchange(config.run);
+  await exchange.retain(new Set(store.apps().map((app) => app.name)));
   const launcher = openLauncher({ store, runtime, exchange });
   const supervisor = openSupervisor({ store, runtime, clock, journal, prepare: launcher.plan, ...(config.parallelStarts === undefined ? {} : { parallelStarts: config.parallelStarts }) });
   const updates = openUpdates({
@@ -84,6 +85,8 @@ export async function startDaemon({ config, version, worker, journal }: DaemonOp
     close: async () => {
       await server.close();
       await supervisor.detach();
+      // After an orderly shutdown nobody is left to exchange anything.
+      if (supervisor.list().every((app) => app.instance === undefined)) await exchange.retain(new Set());
       await runtime.close();
       store.close();
     },

@@ -151,6 +151,10 @@ export class FakeLifecycle implements Lifecycle {
     };
   }
 
+  async shutdown(): Promise<void> {
+    for (const name of this.apps.keys()) await this.stop(name);
+  }
+
   admit(): void {}
 
   withdraw(name: string): void {

@@ -15,8 +15,8 @@ export interface Exchange {
   open(app: string, name: string): Promise<string>;
   /** Takes away all exports of an app; who still has them mounted keeps what was in them. */
   forget(app: string): Promise<void>;
-  /** Takes away all exports; for the end of the last app. */
-  clear(): Promise<void>;
+  /** Takes away the exports of all apps but these. */
+  retain(apps: ReadonlySet<string>): Promise<void>;
 }
 
 /** Exports under `<runDir>/exchange/<app>/<name>`. */
@@ -49,8 +49,8 @@ export function openExchange(runDir: string): Exchange {
       return opened;
     },
     forget,
-    clear: async () => {
-      for (const app of await entries(root)) await forget(app);
+    retain: async (apps) => {
+      for (const app of await entries(root)) if (!apps.has(app)) await forget(app);
     },
   };
 }

@@ -26,6 +26,18 @@ export const deviceRoutes: readonly Route[] = [
     handle: ({ doctor }) => doctor(),
   }),
   route({
+    method: 'POST',
+    path: '/shutdown',
+    summary: 'Stop all apps in order because the device shuts down; answers when they have ended',
+    description: 'What is desired stays as it is: at the next boot the apps run again. Until then no command is taken.',
+    query: v.strictObject({ deadlineMs: whole('everything that is left then is killed; 60,000 unless given') }),
+    answer: schemas.apps,
+    handle: async ({ lifecycle }, { query }) => {
+      await lifecycle.shutdown({ deadlineMs: query.deadlineMs ?? 60_000 });
+      return { apps: lifecycle.list() };
+    },
+  }),
+  route({
     method: 'GET',
     path: '/images',
     summary: 'All images on the device',
