@@ -9,7 +9,7 @@ import { type Action, type MachineEvent, machine, machineEvents, obeysPolicy, ty
 import { type Profile, profile, profileOf } from './plan.ts';
 import { duration, explainEnd, intentions, limitReached, lostByReboot } from './reason.ts';
 import { type AppRecord, judgeAtBoot, readState } from './records.ts';
-import { decideRestart, noRestarts, type RestartMemory, type Verdict } from './restart.ts';
+import { decideRestart, leaveIt, noRestarts, type RestartMemory, type Verdict } from './restart.ts';
 import type { Tools } from './tools.ts';
 import type { HealthState, LastExit, Reason } from './types.ts';
 import { type Awaited, everythingAwaited, type View, Waiters } from './waiters.ts';
@@ -34,7 +34,6 @@ export class Actor {
   #memory: RestartMemory = noRestarts;
   #backoffMs = 0;
   #nextStartAt: number | undefined;
-  #stopTimeoutMs = 0;
   /** Set while the instance outlives SIGKILL. */
   #stuck: BerthError | undefined;
   #detached = false;
@@ -91,7 +90,7 @@ export class Actor {
    * @throws BerthError `conflict` if it makes no sense now; `cancelled` if something else came in between
    */
   async command(event: MachineEvent, awaited: Awaited, stopTimeoutMs?: number): Promise<void> {
-    this.#allowForStop(stopTimeoutMs);
+    if (stopTimeoutMs !== undefined && this.#instance !== undefined) this.#instance.stopTimeoutMs = stopTimeoutMs;
     this.#dispatch(event);
     await this.until(awaited);
   }
@@ -161,7 +160,7 @@ export class Actor {
     if (typeof found === 'object') {
       if (desired === 'stopped') instance.asked = { because: 'stopped', message: intentions.stopped };
       const end = this.#explained(instance, found);
-      const verdict = desired === 'stopped' ? this.#leaveIt() : this.#judge(end, instance);
+      const verdict = desired === 'stopped' ? leaveIt(this.#memory) : this.#judge(end, instance);
       const again = verdict.kind === 'restart' || verdict.kind === 'wait';
       if (again) this.#act['count-restart']();
       this.#recordEnd(end, verdict);
@@ -170,10 +169,7 @@ export class Actor {
     instance.frozen = found === 'paused';
     this.#alive(instance, record, instance.frozen ? 'adopted-suspended' : 'adopted');
     // A stop was under way when the berthd before this one ended.
-    if (desired === 'stopped' && this.#instance === instance) {
-      this.#allowForStop();
-      this.#dispatch('stop');
-    }
+    if (desired === 'stopped' && this.#instance === instance) this.#dispatch('stop');
     return false;
   }
 
@@ -223,11 +219,11 @@ export class Actor {
 
   #explained(instance: Instance, exit: InstanceExit): LastExit {
     void this.#follow(instance.remove(), 'what is left of its instance cannot be taken away');
-    return { ...exit, reason: explainEnd(exit, instance.asked, this.#profile.settings, this.#stopTimeoutMs) };
+    return { ...exit, reason: explainEnd(exit, instance.asked, this.#profile.settings.stopSignal, this.#stopTimeoutMs(instance)) };
   }
 
   #end(end: LastExit, instance: Instance, given?: Verdict): void {
-    const verdict = obeysPolicy(this.#phase) ? (given ?? this.#judge(end, instance)) : this.#leaveIt();
+    const verdict = obeysPolicy(this.#phase) ? (given ?? this.#judge(end, instance)) : leaveIt(this.#memory);
     this.#recordEnd(end, verdict);
     this.#dispatch(`ended-${verdict.kind}`);
   }
@@ -237,10 +233,6 @@ export class Actor {
     const now = this.#tools.clock.monotonic();
     const wellSince = settings.health === undefined ? instance.since : (this.#health?.healthySince ?? now);
     return decideRestart({ ...end, code: end.reason.code, wellMs: now - wellSince }, settings, this.#memory, now);
-  }
-
-  #leaveIt(): Verdict {
-    return { kind: 'done', memory: this.#memory };
   }
 
   /** One write: the instance is gone, why, and what follows. */
@@ -263,7 +255,7 @@ export class Actor {
   #dispatch(event: MachineEvent, message?: string): void {
     const from = this.#phase;
     const step = machine[from][event];
-    if (step === 'refused') throw this.#conflict('only an app that runs can be suspended or resumed');
+    if (step === 'refused') throw new BerthError('conflict', `app ${this.name} is ${phases[from].shown}; only one that runs can be suspended or resumed`);
     if (step === 'impossible') {
       this.#warn(`"${machineEvents[event]}" cannot happen while it is ${from}; left out`);
       return;
@@ -316,7 +308,7 @@ export class Actor {
       void this.#follow(this.#instance?.thaw(), 'it cannot be resumed', ['resumed', 'started'], 'resume-failed');
     },
     'arm-stop': () => {
-      this.#arm(this.#stopTimeoutMs, 'stop-timeout');
+      this.#arm(this.#stopTimeoutMs(this.#instance), 'stop-timeout');
     },
     'arm-kill': () => {
       this.#arm(killTimeoutMs, 'kill-timeout');
@@ -375,10 +367,12 @@ export class Actor {
 
   #healthChanged(health: HealthState, output: string): void {
     this.#tools.tell({ type: 'app.health', app: this.name, message: `${this.name} is ${health}`, detail: { health, output } });
-    if (health === 'unhealthy') {
-      this.#allowForStop();
-      this.#dispatch('unhealthy', `its health check failed: ${output}`);
-    } else this.#waiters.review(this.name, this.#view());
+    if (health === 'unhealthy') this.#dispatch('unhealthy', `its health check failed: ${output}`);
+    else this.#waiters.review(this.name, this.#view());
+  }
+
+  #stopTimeoutMs(instance: Instance | undefined): number {
+    return instance?.stopTimeoutMs ?? this.#profile.settings.stopTimeoutMs;
   }
 
   #view(): View {
@@ -391,19 +385,11 @@ export class Actor {
     if (fault !== undefined) this.#warn(`its state cannot be written to the database, and is lost if berthd ends now: ${fault.message}`);
   }
 
-  #allowForStop(timeoutMs = this.#profile.settings.stopTimeoutMs): void {
-    this.#stopTimeoutMs = timeoutMs;
-  }
-
   #arm(ms: number, event: MachineEvent): void {
     if (this.#detached) return;
     this.#alarm.set(ms, () => {
       this.#dispatch(event);
     });
-  }
-
-  #conflict(rule: string): BerthError {
-    return new BerthError('conflict', `app ${this.name} is ${phases[this.#phase].shown}; ${rule}`);
   }
 
   #warn(message: string): void {

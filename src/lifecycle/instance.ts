@@ -31,6 +31,8 @@ export class Instance {
   frozen = false;
   /** Why it is being ended. */
   asked: { readonly because: Because; readonly message: string } | undefined;
+  /** From the stop signal to SIGKILL, if not the app's own. */
+  stopTimeoutMs: number | undefined;
   /** It ended before the runtime had said that it runs; told once that is known. */
   early: InstanceExit | undefined;
   #over = false;

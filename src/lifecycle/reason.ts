@@ -8,11 +8,10 @@ import type { LastExit, Reason } from './types.ts';
 export function explainEnd(
   exit: InstanceExit,
   asked: { readonly because: Because; readonly message: string } | undefined,
-  settings: Pick<LaunchSettings, 'stopSignal'>,
+  stopSignal: string,
   stopTimeoutMs: number,
 ): Reason {
   const reason = (code: Reason['code'], message: string): Reason => ({ code, message, at: exit.at });
-  const { stopSignal } = settings;
   switch (asked?.because) {
     case 'stopped':
       return reason('stopped', `stopped (${howItEnded(exit)})`);

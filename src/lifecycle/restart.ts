@@ -52,6 +52,11 @@ export function decideRestart(ending: Ending, settings: RestartSettings, memory:
   return { kind: 'wait', afterMs, memory: next };
 }
 
+/** The verdict on an end that was asked for. */
+export function leaveIt(memory: RestartMemory): Verdict {
+  return { kind: 'done', memory };
+}
+
 function wantsRestart(ending: Ending, settings: RestartSettings): boolean {
   if (settings.restart === 'never') return false;
   if (settings.restart === 'always') return true;
