@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, type Stats } from 'node:fs';
 import { isErrno } from '../lib/errors.ts';
 
 /** A small file's text, or undefined if it, its directory, or (in `/proc`) its process is not there. */
@@ -36,4 +36,14 @@ export function ifThere(action: () => void): boolean {
 export function parsePid(text: string | undefined): number | undefined {
   const pid = Number(text?.trim());
   return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
+}
+
+/** A file's metadata, or undefined if it is not there. */
+export function statIfThere(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
 }

@@ -1,8 +1,7 @@
-import { appendFileSync, closeSync, linkSync, mkdirSync, openSync, readSync, statSync, unlinkSync, type Stats } from 'node:fs';
-import { replaceFileSync } from '../lib/durable.ts';
-import { isErrno } from '../lib/errors.ts';
+import { appendFileSync, closeSync, linkSync, mkdirSync, openSync, readSync, statSync, unlinkSync, writeFileSync, type Stats } from 'node:fs';
+import { BerthError } from '../lib/errors.ts';
 import { formatSize } from '../lib/units.ts';
-import { ifThere, readIfThere } from './files.ts';
+import { ifThere, readIfThere, statIfThere } from './files.ts';
 import { currentFile, fileNumbers, numberedFile } from './log-files.ts';
 import { formatMark } from './log-format.ts';
 
@@ -10,8 +9,23 @@ import { formatMark } from './log-format.ts';
 export interface LogBounds {
   /** Size at which conmon goes on to a new file. So much is kept for sure of what comes between two looks at it. */
   readonly rotateBytes: number;
-  /** Older files beyond this total are deleted. */
+  /** The log takes no more than this on disk; at least 2.5 times `rotateBytes`. */
   readonly keepBytes: number;
+}
+
+/** Two numbers of up to 16 digits, and the sign and space. */
+const countBytes = 34;
+
+const MiB = 1024 * 1024;
+const defaults: LogBounds = { rotateBytes: 2 * MiB, keepBytes: 10 * MiB };
+
+/** Bounds of which some are given. @throws BerthError `usage` if they do not fit each other */
+export function logBounds({ rotateBytes, keepBytes = defaults.keepBytes }: Partial<LogBounds> = {}): LogBounds {
+  const bounds = { rotateBytes: rotateBytes ?? Math.min(defaults.rotateBytes, Math.floor(keepBytes / 5)), keepBytes };
+  if (bounds.rotateBytes < 16 * 1024 || bounds.keepBytes < 2.5 * bounds.rotateBytes) {
+    throw new BerthError('usage', `logs cannot be rotated at ${formatSize(bounds.rotateBytes)} and kept to ${formatSize(keepBytes)}: rotate at 16 KiB or more, and keep at least 2.5 times that`);
+  }
+  return bounds;
 }
 
 /** What a log is kept with: where, its bounds, and how to find out how much conmon has written. */
@@ -43,6 +57,7 @@ export function prepareLog(directory: string, bounds: LogBounds): string {
   if (before !== undefined) unlinkSync(current);
   closeSync(openSync(current, 'ax', 0o600));
   linkSync(current, numberedFile(directory, (fileNumbers(directory).at(-1) ?? 0) + 1));
+  trimLog(directory, bounds);
   return current;
 }
 
@@ -71,13 +86,13 @@ export class LogKeeper {
   static begin(keeping: LogKeeping): LogKeeper {
     const { newest, stats } = newestFile(keeping.directory);
     const keeper = new LogKeeper(keeping, newest, stats.ino, (keeping.written() ?? 0) - stats.size);
-    keeper.#remember();
+    keeper.#remember('w');
     return keeper;
   }
 
   /** For an instance that ran while no daemon was there; to be looked at at once. Undefined if it has no log. */
   static takeOver(keeping: LogKeeping): LogKeeper | undefined {
-    const match = /^(\d+) (-?\d+)$/.exec(readIfThere(keeping.countFile) ?? '');
+    const match = /^(\d+) (-?\d+) *$/.exec(readIfThere(keeping.countFile) ?? '');
     const known = Number(match?.[1]);
     const later = fileNumbers(keeping.directory).filter((number) => number >= known);
     if (match === null || later[0] !== known) return undefined;
@@ -117,7 +132,7 @@ export class LogKeeper {
     this.#inode = ino;
     this.#before = accounted + (lost !== undefined && lost > bounds.rotateBytes / 2 ? lost : 0);
     this.#remember();
-    trimLog(directory, bounds.keepBytes);
+    trimLog(directory, bounds);
   }
 
   /** conmon has closed the old file, so it can be added to. */
@@ -125,18 +140,22 @@ export class LogKeeper {
     appendFileSync(path, formatMark(this.#keeping.now(), text), { flag: 'a' });
   }
 
-  #remember(): void {
-    replaceFileSync(this.#keeping.countFile, `${this.#newest} ${this.#before}`, 0o600);
+  #remember(flag: 'w' | 'r+' = 'r+'): void {
+    // Over the old text in one write: a daemon that is killed leaves the one or the other.
+    writeFileSync(this.#keeping.countFile, `${this.#newest} ${this.#before}`.padEnd(countBytes), { flag, mode: 0o600 });
   }
 }
 
-/** Deletes the oldest files until the rest is within the bound; the newest stays. */
-function trimLog(directory: string, keepBytes: number): void {
-  let total = 0;
-  for (const [index, number] of fileNumbers(directory).toReversed().entries()) {
+/**
+ * Deletes the oldest files. Room stays for the newest, which may have begun with half a file of earlier runs
+ * ({@link prepareLog}), and for one that conmon may begin before the next look.
+ */
+function trimLog(directory: string, { rotateBytes, keepBytes }: LogBounds): void {
+  let total = 2.5 * rotateBytes;
+  for (const number of fileNumbers(directory).toReversed().slice(1)) {
     const path = numberedFile(directory, number);
     total += statIfThere(path)?.size ?? 0;
-    if (index > 0 && total > keepBytes) ifThere(() => { unlinkSync(path); });
+    if (total > keepBytes) ifThere(() => { unlinkSync(path); });
   }
 }
 
@@ -152,15 +171,6 @@ export function bytesWritten(pid: number): number | undefined {
 function newestFile(directory: string): { readonly newest: number; readonly stats: Stats } {
   const newest = fileNumbers(directory).at(-1) ?? 0;
   return { newest, stats: statSync(numberedFile(directory, newest)) };
-}
-
-function statIfThere(path: string): Stats | undefined {
-  try {
-    return statSync(path);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
 }
 
 function endsInNewline(path: string, size: number): boolean {

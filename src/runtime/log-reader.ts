@@ -1,6 +1,7 @@
 import { existsSync, watch } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { isErrno } from '../lib/errors.ts';
+import { statIfThere } from './files.ts';
 import { fileNumbers, numberedFile } from './log-files.ts';
 import { LogParser, markLine } from './log-format.ts';
 import type { LogLine, LogQuery } from './types.ts';
@@ -14,45 +15,51 @@ export interface LogSource {
   readonly now: () => number;
 }
 
-/** The lines of a log directory, oldest first. A reader that is slower than the log is bounded gets a mark at the gap. */
+/**
+ * The lines of a log directory, oldest first: those there are now and, if asked for, those to come until the signal
+ * aborts or the log is deleted. A reader that is slower than the log is bounded gets a mark at the gap.
+ */
 export async function* readLog(source: LogSource, query: LogQuery): AsyncGenerator<LogLine> {
-  source.refresh();
-  const skip = query.tail === undefined ? 0 : Math.max(0, (await countLines(source)) - query.tail);
-  let seen = 0;
-  for await (const line of query.follow === true ? followLines(source, query.signal) : wholeLines(source)) {
-    seen += 1;
-    if (seen > skip && (query.sinceMs === undefined || Date.parse(line.time) >= query.sinceMs)) yield line;
-    if (query.signal?.aborted === true) return;
+  const { sinceMs, signal } = query;
+  for await (const line of allLines(source, query)) {
+    if (signal?.aborted === true) return;
+    if (sinceMs === undefined || Date.parse(line.time) >= sinceMs) yield line;
   }
 }
 
-async function countLines(source: LogSource): Promise<number> {
-  let count = 0;
-  for await (const _ of wholeLines(source)) count += 1;
-  return count;
-}
-
-/** All lines there are now. */
-async function* wholeLines(source: LogSource): AsyncGenerator<LogLine> {
+async function* allLines(source: LogSource, { tail, follow, signal }: LogQuery): AsyncGenerator<LogLine> {
+  source.refresh();
   const cursor = new Cursor(source);
-  yield* cursor.read();
-  yield* cursor.flush();
+  // An app may write faster than we read, so what there is now has an end that is fixed here.
+  const now = cursor.readTo(endOf(source.directory));
+  if (tail === undefined) yield* now;
+  else yield* await lastOf(now, tail);
+  if (follow === true) yield* newLines(source, cursor, signal);
+  else yield* cursor.flush();
 }
 
-/** All lines there are, then new ones as they come, until the signal aborts or the log is deleted. */
-async function* followLines(source: LogSource, signal: AbortSignal | undefined): AsyncGenerator<LogLine> {
+async function lastOf(lines: AsyncIterable<LogLine>, count: number): Promise<readonly LogLine[]> {
+  let kept: LogLine[] = [];
+  for await (const line of lines) {
+    kept.push(line);
+    if (kept.length >= 2 * count + 100) kept = kept.slice(kept.length - count);
+  }
+  return kept.slice(Math.max(0, kept.length - count));
+}
+
+/** Lines from the cursor on as they come. */
+async function* newLines(source: LogSource, cursor: Cursor, signal: AbortSignal | undefined): AsyncGenerator<LogLine> {
   let changed = Promise.withResolvers<void>();
   const wake = (): void => { changed.resolve(); };
   const watcher = watch(source.directory, wake);
   watcher.on('error', wake);
   signal?.addEventListener('abort', wake);
   try {
-    const cursor = new Cursor(source);
     for (;;) {
       // Made before reading, so that what is written while the last of it is read wakes us again.
       changed = Promise.withResolvers();
       source.refresh();
-      yield* cursor.read();
+      yield* cursor.readTo(farEnd);
       yield* cursor.flush();
       if (signal?.aborted === true || !existsSync(source.directory)) return;
       await changed.promise;
@@ -62,6 +69,13 @@ async function* followLines(source: LogSource, signal: AbortSignal | undefined):
     watcher.close();
   }
 }
+
+interface Position {
+  readonly number: number;
+  readonly offset: number;
+}
+
+const farEnd: Position = { number: Number.MAX_SAFE_INTEGER, offset: 0 };
 
 /** A place in a log directory that moves over its files. */
 class Cursor {
@@ -74,13 +88,13 @@ class Cursor {
     this.#source = source;
   }
 
-  /** Lines from here to the end. */
-  async *read(): AsyncGenerator<LogLine> {
+  /** Lines from here to `end`, or to the end there is when it gets there. */
+  async *readTo(end: Position): AsyncGenerator<LogLine> {
     for (;;) {
       // Looked for before reading: conmon begins the next file when it is through with this one.
       const next = fileNumbers(this.#source.directory).find((number) => number > this.#number);
-      if (this.#number > 0) yield* this.#readFile();
-      if (next === undefined) return;
+      if (this.#number > 0) yield* this.#readFile(this.#number === end.number ? end.offset : Number.MAX_SAFE_INTEGER);
+      if (next === undefined || next > end.number) return;
       this.#parser.endFile();
       if (this.#number > 0 && next > this.#number + 1) yield markLine(this.#source.now(), 'output that came here is no longer kept: the log is read too slowly');
       this.#number = next;
@@ -92,11 +106,12 @@ class Cursor {
     return this.#parser.flush();
   }
 
-  async *#readFile(): AsyncGenerator<LogLine> {
+  async *#readFile(endOffset: number): AsyncGenerator<LogLine> {
     try {
       await using file = await open(numberedFile(this.#source.directory, this.#number));
-      for (;;) {
-        const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(chunkBytes), 0, chunkBytes, this.#offset);
+      while (this.#offset < endOffset) {
+        const length = Math.min(chunkBytes, endOffset - this.#offset);
+        const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, this.#offset);
         if (bytesRead === 0) return;
         this.#offset += bytesRead;
         yield* this.#parser.feed(buffer.subarray(0, bytesRead));
@@ -106,4 +121,9 @@ class Cursor {
       if (!isErrno(error, 'ENOENT')) throw error;
     }
   }
+}
+
+function endOf(directory: string): Position {
+  const number = fileNumbers(directory).at(-1) ?? 0;
+  return { number, offset: statIfThere(numberedFile(directory, number))?.size ?? 0 };
 }

@@ -12,9 +12,6 @@ import type { LogLine, LogQuery } from './types.ts';
 /** While a log grows fast it is looked at this often, in milliseconds. */
 const hotMs = 100;
 
-/** Bounds that hold where the configuration says nothing. */
-export const defaultLogBounds: LogBounds = { rotateBytes: 2 * 1024 * 1024, keepBytes: 8 * 1024 * 1024 };
-
 /** The logs of all apps. Trouble with one is told in the journal and never stops an app. */
 export class Logs {
   readonly #directory: string;

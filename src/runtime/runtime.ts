@@ -11,8 +11,8 @@ import { execInInstance } from './exec.ts';
 import { judge } from './exit.ts';
 import { ifThere, readIfThere } from './files.ts';
 import { Instances } from './instances.ts';
-import type { LogBounds } from './log-keeper.ts';
-import { defaultLogBounds, Logs } from './logs.ts';
+import { logBounds, type LogBounds } from './log-keeper.ts';
+import { Logs } from './logs.ts';
 import { chooseOciRuntime } from './oci-choice.ts';
 import { bundleFiles, placesIn } from './places.ts';
 import { findProgram } from './program.ts';
@@ -57,7 +57,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     mkdirSync(path, { recursive: true, mode: 0o700 });
   }
   const cgroups = new Cgroups(options.cgroupParent ?? '/berth', clock);
-  const logs = new Logs(options.logDir, { ...defaultLogBounds, ...options.logs }, clock, journal);
+  const logs = new Logs(options.logDir, logBounds(options.logs), clock, journal);
   const oci = await chooseOciRuntime(places, cgroups.path(trialApp, 'app'), options.oci).finally(() => { cgroups.remove(trialApp); });
   return new ContainerRuntime({
     places,

@@ -2,7 +2,7 @@ import { copyFile, mkdir, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** What tests run in their containers. */
-const applets = ['sh', 'awk', 'cat', 'chmod', 'date', 'dd', 'echo', 'env', 'false', 'head', 'id', 'kill', 'ls', 'mkdir', 'nc', 'printf', 'ps', 'pwd', 'rm', 'seq', 'sleep', 'tail', 'test', 'touch', 'true', 'wc', 'yes'];
+const applets = ['sh', 'awk', 'cat', 'chmod', 'date', 'dd', 'echo', 'env', 'false', 'grep', 'head', 'id', 'kill', 'ls', 'mkdir', 'nc', 'printf', 'ps', 'pwd', 'rm', 'seq', 'sleep', 'tail', 'test', 'touch', 'tr', 'true', 'wc', 'yes'];
 
 /** Makes a small root file system of a statically linked BusyBox (Debian's busybox-static). */
 export async function makeRootfs(directory: string): Promise<void> {
