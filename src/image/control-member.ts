@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { BerthError } from '../lib/errors.ts';
 import { parseControl } from './control.ts';
-import { decompress, type Compression } from './decompress.ts';
+import { decompress } from './decompress.ts';
 import { normalizeEntryPath } from './entry-path.ts';
-import { readWhole } from './package-reader.ts';
+import { readWhole, type PackageMember } from './package-reader.ts';
 import { TarParser } from './tar-reader.ts';
 import type { Control, PackageLimits } from './types.ts';
 
@@ -22,8 +22,8 @@ export interface ControlMember {
  * Reads a package's control archive: ordinary files only, at most `limits.controlBytes` of them with their headers.
  * @throws BerthError `bad_package`, `too_large`.
  */
-export async function readControlMember(body: AsyncIterable<Buffer>, name: string, compression: Compression, limits: PackageLimits): Promise<ControlMember> {
-  const plain = await readWhole(decompress(body, compression, { what: name, expansionRatio: limits.expansionRatio }), limits.controlBytes, name);
+export async function readControlMember({ name, size, body, compression }: PackageMember, limits: PackageLimits): Promise<ControlMember> {
+  const plain = await readWhole(decompress(body, compression!, { what: name, expansionRatio: limits.expansionRatio, packedBytes: size }), limits.controlBytes, name);
   const files = controlFiles(plain, name, limits);
   const stanza = files.get('control');
   if (stanza === undefined) throw new BerthError('bad_package', `${name}: there is no file "control" in it`);

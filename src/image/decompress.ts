@@ -25,7 +25,9 @@ const MiB = 1024 * 1024;
 const zstdWindowLog = 25;
 /** Enough for `xz -9`, whose dictionary is 64 MiB. */
 const xzMemoryBytes = 72 * MiB;
-const chunkBytes = 256 * 1024;
+/** Output comes in pieces between these sizes. */
+const minChunkBytes = 16 * 1024;
+const maxChunkBytes = 256 * 1024;
 /** Output up to here is let through however small the input is. */
 const freeOutputBytes = 16 * MiB;
 
@@ -43,6 +45,8 @@ export interface DecompressOptions {
   readonly what: string;
   /** Output bytes per input byte, beyond the first 16 MiB of output. */
   readonly expansionRatio: number;
+  /** Size of the compressed data if it is known, so that little data takes little memory. */
+  readonly packedBytes?: number;
 }
 
 /**
@@ -53,7 +57,7 @@ export interface DecompressOptions {
  */
 export async function* decompress(source: AsyncIterable<Buffer>, compression: Compression, options: DecompressOptions): AsyncGenerator<Buffer, void, undefined> {
   const { what, expansionRatio } = options;
-  const engine = compression === 'xz' ? xzEngine(what) : zlibEngine(compression, what);
+  const engine = compression === 'xz' ? xzEngine(what) : zlibEngine(compression, options);
   const feed = { bytes: 0, done: false };
   const fed = pump(source, engine, feed);
   // Told by the loop below, which ends with the same error; without this, Node would call it unhandled before that.
@@ -106,8 +110,9 @@ function drained({ input, output }: Engine): Promise<void> {
   });
 }
 
-function zlibEngine(compression: 'gz' | 'zst', what: string): Engine {
-  const common = { chunkSize: chunkBytes, readableHighWaterMark: 2 * chunkBytes };
+function zlibEngine(compression: 'gz' | 'zst', { what, packedBytes = maxChunkBytes }: DecompressOptions): Engine {
+  const chunkSize = Math.min(maxChunkBytes, Math.max(minChunkBytes, 4 * packedBytes));
+  const common = { chunkSize, readableHighWaterMark: 2 * chunkSize };
   const stream =
     compression === 'gz' ? createGunzip(common) : createZstdDecompress({ ...common, params: { [constants.ZSTD_d_windowLogMax]: zstdWindowLog } });
   return {

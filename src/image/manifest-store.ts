@@ -36,12 +36,12 @@ export function memoryManifestStore(): ManifestStore {
   };
 }
 
-/** A file page by page; each page is memory of its own. */
+/** A file page by page. The memory of a page is used again for the next one. */
 export function* fileChunks(path: string): Generator<Buffer, void, undefined> {
   const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
+    const page = Buffer.allocUnsafe(pageBytes);
     for (;;) {
-      const page = Buffer.allocUnsafe(pageBytes);
       const size = readSync(file, page);
       if (size === 0) return;
       yield page.subarray(0, size);

@@ -114,7 +114,7 @@ class Unpacking {
     else if (role === 'extra') this.#skip(name);
     else {
       await this.#admit();
-      if (role === 'control') this.#control = { ...(await readControlMember(body, name, member.compression!, this.#options.limits)), member: name };
+      if (role === 'control') this.#control = { ...(await readControlMember(member, this.#options.limits)), member: name };
       else await this.#unpackData(member);
     }
   }
@@ -213,13 +213,13 @@ class Unpacking {
     return this.#cursor;
   }
 
-  async #unpackData({ name, body, compression }: PackageMember): Promise<void> {
+  async #unpackData({ name, size, body, compression }: PackageMember): Promise<void> {
     const { limits, signal } = this.#options;
     const chown = this.#options.chown ?? process.geteuid?.() === 0;
     if (this.#target !== undefined) this.#writer = new BundleWriter(join(this.#target, imageNames.bundle), chown);
     const unpacker = new DataUnpacker({ archive: name, limits, expected: this.#cursor, writer: this.#writer, warnings: this.#warnings });
     const parser = new TarParser(name, limits.pathBytes);
-    for await (const chunk of decompress(body, compression!, { what: name, expansionRatio: limits.expansionRatio })) {
+    for await (const chunk of decompress(body, compression!, { what: name, expansionRatio: limits.expansionRatio, packedBytes: size })) {
       signal?.throwIfAborted();
       for (const event of parser.push(chunk)) unpacker.take(event);
     }
