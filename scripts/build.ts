@@ -1,0 +1,37 @@
+/**
+ * `npm run build`: one minified CommonJS bundle for each program, and the manual pages, in `dist`. CommonJS because an
+ * ES module that imports Node's own modules costs several megabytes of memory more.
+ */
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { writeManualPages } from './man.ts';
+
+const checkout = join(import.meta.dirname, '..');
+const dist = join(checkout, 'dist');
+
+const programs = { berthd: 'src/daemon/main.ts', berth: 'src/cli/main.ts' } as const;
+
+/** Writes `dist/berth.cjs`, `dist/berthd.cjs` and `dist/man`. */
+export async function buildBundles(): Promise<void> {
+  const { version } = JSON.parse(await readFile(join(checkout, 'package.json'), 'utf8')) as { version: string };
+  await mkdir(dist, { recursive: true });
+  await Promise.all([
+    writeManualPages(join(dist, 'man')),
+    build({
+      entryPoints: Object.entries(programs).map(([out, source]) => ({ in: join(checkout, source), out })),
+      outdir: dist,
+      outExtension: { '.js': '.cjs' },
+      bundle: true,
+      minify: true,
+      platform: 'node',
+      format: 'cjs',
+      target: 'node26',
+      legalComments: 'none',
+      logLevel: 'warning',
+      define: { BERTH_VERSION: JSON.stringify(version) },
+    }),
+  ]);
+}
+
+if (import.meta.main) await buildBundles();

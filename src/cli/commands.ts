@@ -1,0 +1,39 @@
+import type { Command } from './command.ts';
+import { build } from './commands/build.ts';
+import { completionCommand } from './commands/completion.ts';
+import { controls } from './commands/control.ts';
+import { dialStdio } from './commands/dial-stdio.ts';
+import { doctor } from './commands/doctor.ts';
+import { events } from './commands/events.ts';
+import { exec } from './commands/exec.ts';
+import { helpCommand } from './commands/help.ts';
+import { images } from './commands/images.ts';
+import { inspect } from './commands/inspect.ts';
+import { install } from './commands/install.ts';
+import { logs } from './commands/logs.ts';
+import { ps } from './commands/ps.ts';
+import { remove } from './commands/remove.ts';
+import { show } from './commands/show.ts';
+import { stats } from './commands/stats.ts';
+import { version } from './commands/version.ts';
+
+/** All commands, in the order of help and manual. */
+export const commands: readonly Command[] = [
+  build,
+  inspect,
+  install,
+  remove,
+  ps,
+  show,
+  ...controls,
+  logs,
+  stats,
+  events,
+  exec,
+  images,
+  doctor,
+  version,
+  completionCommand(() => commands),
+  helpCommand(() => commands),
+  dialStdio,
+];
