@@ -89,7 +89,7 @@ export class ManifestParser {
 
   /** To be called after the last byte. */
   end(): void {
-    if (this.#rest.length > 0) throw this.#bad('does not end with a newline');
+    if (this.#rest.length > 0) throw new BerthError('bad_package', `${manifestMember}: the last line does not end with a newline`);
     if (this.#lines === 0) throw new BerthError('bad_package', `${manifestMember}: it is empty`);
   }
 

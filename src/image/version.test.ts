@@ -6,7 +6,7 @@ import { checkVersion, compareVersions, satisfies } from './version.ts';
 
 /** Few characters, so that versions are often nearly the same. */
 function text(characters: string, maxLength: number): Arbitrary<string> {
-  return array(constantFrom(...characters), { maxLength }).map((parts) => parts.join(''));
+  return array(constantFrom(...characters.split('')), { maxLength }).map((parts) => parts.join(''));
 }
 
 const upstream = tuple(integer({ min: 0, max: 12 }), text('0019a~+.-:Zz', 6)).map(([first, rest]) => `${first}${rest}`);
