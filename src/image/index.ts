@@ -14,3 +14,8 @@ export type { UnpackInChildOptions, WorkerCommand } from './worker.ts';
 export { verifyImage } from './verify-image.ts';
 export type { VerifyImageOptions } from './verify-image.ts';
 export { settingsOfConfig } from './config.ts';
+export { buildPackage } from './build.ts';
+export type { BuildOptions, BuildReport } from './build.ts';
+export { compressionLevels } from './compressor.ts';
+export type { PackProgress } from './data-writer.ts';
+export { recipeJsonSchema } from './recipe-schema.ts';

@@ -44,7 +44,7 @@ function setting(entry: { readonly parse: Check }): v.GenericSchema<string, stri
 }
 
 function matching(expression: RegExp, expected: string): v.GenericSchema<string, string> {
-  return v.pipe(v.string('must be text'), v.regex(expression, (issue) => `"${String(issue.input)}" is not ${expected}`));
+  return v.pipe(v.string('must be text'), v.regex(expression, (issue) => `"${issue.input}" is not ${expected}`));
 }
 
 function list<T>(item: v.GenericSchema<string, T>): v.GenericSchema<string[], T[]> {
@@ -123,6 +123,7 @@ const run = v.strictObject(
     exports: v.optional(list(setting(annotations.exports))),
     imports: v.optional(list(setting(annotations.imports))),
     limits: v.optional(limits, {}),
+    capabilities: v.optional(list(matching(/^CAP_[A-Z_]+$/, 'the name of a capability such as CAP_NET_BIND_SERVICE')), []),
     tmpfs: v.optional(v.record(absolutePath, read(parseSize), 'must be a map of paths to sizes'), {}),
   },
   'must have command',

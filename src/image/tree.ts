@@ -1,10 +1,6 @@
 import { BerthError } from '../lib/errors.ts';
+import type { Content } from './content.ts';
 import { comparePaths } from './entry-path.ts';
-
-/** Where the bytes of a file are: a span of a file on the host, or here. */
-export type Content =
-  | { readonly kind: 'span'; readonly file: string; readonly offset: number; readonly size: number }
-  | { readonly kind: 'bytes'; readonly bytes: Uint8Array };
 
 /** Ownership, permission bits (at most 0o1777) and modification time (whole seconds since 1970). */
 export interface Meta {
@@ -81,6 +77,12 @@ export class FileTree {
     parent.children.set(name, node);
   }
 
+  /** Puts a whole tree at a path; its links are no longer taken within it alone. */
+  graft(path: string, tree: FileTree): void {
+    const { parent, name } = this.#parentOf(path);
+    parent.children.set(name, tree.#root);
+  }
+
   /** Removes a node and everything below it. Nothing there is fine. */
   remove(path: string): void {
     const slash = path.lastIndexOf('/');
@@ -120,6 +122,11 @@ export class FileTree {
       pending.push(...node.target.split('/').toReversed());
     }
     return done.join('/');
+  }
+
+  /** The path with every link on the way followed, that of the last name too. */
+  resolve(path: string): string {
+    return this.resolveParents(`${path}/.`);
   }
 
   /** Every entry but the root, sorted by the bytes of its path; the first path of a hard-linked file has the contents. */
@@ -194,9 +201,4 @@ function leafEntry(node: LeafNode, path: string, first: Map<FileNode, string>, s
   }
   const { mode, uid, gid, mtime } = node;
   return { type: 'hardlink', path, target, mode, uid, gid, mtime };
-}
-
-/** Size in bytes. */
-export function contentSize(content: Content): number {
-  return content.kind === 'bytes' ? content.bytes.length : content.size;
 }
