@@ -76,11 +76,14 @@ export function execInInstance(room: Room, id: string, spec: ExecSpec): ExecSess
       for (const suffix of ['json', 'pid', 'log']) await rm(at(suffix), { force: true });
     }
   };
+  const done = finish();
+  // Who only reads the output need not look at how it ended.
+  done.catch(() => undefined);
   return {
     stdin: child.stdin,
     stdout: child.stdout,
     stderr: child.stderr,
-    done: finish(),
+    done,
     kill: () => {
       // Not started yet: as soon as it is.
       unwatch ??= room.execs.on(`${name}.pid`, killIfStarted);

@@ -43,7 +43,7 @@ export function statIfThere(path: string): Stats | undefined {
   try {
     return statSync(path);
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;
   }
 }

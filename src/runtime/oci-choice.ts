@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asBerthError, BerthError } from '../lib/errors.ts';
@@ -32,7 +33,7 @@ function trialConfig(cgroupsPath: string): unknown {
  */
 export async function chooseOciRuntime(places: Places, cgroupsPath: string, wanted?: string): Promise<OciRuntime> {
   const before = readIfThere(places.choice);
-  if (before !== undefined && (wanted === undefined || before === (await findProgram(wanted)))) return new OciRuntime(before, places.oci);
+  if (before !== undefined && existsSync(before) && (wanted === undefined || before === (await findProgram(wanted)))) return new OciRuntime(before, places.oci);
   const faults: string[] = [];
   for (const name of wanted === undefined ? candidates : [wanted]) {
     const path = await findProgram(name);
