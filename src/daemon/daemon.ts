@@ -14,6 +14,8 @@ import { openLauncher } from './launcher.ts';
 import { readPlatform } from './platform.ts';
 
 export interface Daemon {
+  /** Resolves when every app that should run was tried. */
+  readonly booted: Promise<void>;
   /** Lets go of everything; apps go on. */
   close(): Promise<void>;
 }
@@ -25,7 +27,7 @@ export interface DaemonOptions {
   readonly journal: Journal;
 }
 
-/** Puts the parts together, from the ground up, and starts what should run. Resolves when the socket is served. */
+/** Puts the parts together, from the ground up, and begins to start what should run. Resolves when the socket is served. */
 export async function startDaemon({ config, version, worker, journal }: DaemonOptions): Promise<Daemon> {
   const clock = systemClock;
   // Containers pass through here to their bundles; the sockets in it have modes of their own.
@@ -80,8 +82,8 @@ export async function startDaemon({ config, version, worker, journal }: DaemonOp
     join(config.run, 'berth.sock'),
     config.socketGroup === undefined ? {} : { group: config.socketGroup },
   );
-  await booted;
   return {
+    booted,
     close: async () => {
       await server.close();
       await supervisor.detach();

@@ -49,6 +49,7 @@ async function main(args: readonly string[]): Promise<void> {
   const worker = { command: process.execPath, args: [...process.execArgv, process.argv[1]!, workerFlag] };
   const daemon = await startDaemon({ config, version, worker, journal });
   journal('notice', `berthd ${version} is ready`);
+  await Promise.race([daemon.booted, stop]);
   journal('notice', `berthd ends on ${await stop}; the apps go on`);
   await daemon.close();
 }

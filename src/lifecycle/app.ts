@@ -111,6 +111,7 @@ export class App {
   /** Stops it for the shutdown of the device: what is desired stays. */
   async shutdown(): Promise<void> {
     await this.#actor.command('shutdown', 'ended');
+    await this.#actor.settled();
   }
 
   /** The time for the shutdown is over. */

@@ -27,6 +27,8 @@ export interface TestDaemonOptions {
   readonly config?: string;
   /** Where the store lives, if not in the test's own directory. */
   readonly root?: string;
+  /** Where its run directory and configuration are put, if not in a directory of the test's own; a short path. */
+  readonly directory?: string;
   /** What is run with the daemon's options; by default Node with the built bundle. */
   readonly program?: readonly string[];
 }
@@ -45,7 +47,7 @@ export class TestDaemon {
 
   constructor(options: TestDaemonOptions) {
     const name = `berth-test-${randomBytes(4).toString('hex')}`;
-    this.directory = `/run/${name}`;
+    this.directory = options.directory ?? `/run/${name}`;
     this.root = options.root ?? join(this.directory, 'root');
     this.runDir = join(this.directory, 'run');
     this.cgroup = `/${name}`;
@@ -127,7 +129,7 @@ export class TestDaemon {
 
   /** Processes in its cgroups. */
   processes(): number[] {
-    const pids = this.cgroups().flatMap((path) => readFileSync(join(path, 'cgroup.procs'), 'utf8').split('\n').filter((line) => line !== ''));
+    const pids = this.cgroups().flatMap((path) => readIfThere(join(path, 'cgroup.procs')).split('\n').filter((line) => line !== ''));
     return [...new Set(pids.map(Number))];
   }
 
@@ -144,10 +146,22 @@ export class TestDaemon {
   async #stopEverything(): Promise<void> {
     await this.end('SIGKILL');
     for (const pid of this.processes()) killIfThere(pid);
+    // What is frozen cannot end.
+    for (const path of this.cgroups()) if (existsSync(join(path, 'freezer.state'))) writeFileSync(join(path, 'freezer.state'), 'THAWED');
     while (this.processes().length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
     for (const path of this.cgroups().toReversed()) await run('rmdir', [path]);
     const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => line.split(' ')[4] ?? '').filter((path) => path.startsWith(this.directory));
     for (const path of mounts.toReversed()) await run('umount', ['-l', path]);
+  }
+}
+
+/** A file that may vanish at any moment, empty then. */
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '')) return '';
+    throw error;
   }
 }
 
