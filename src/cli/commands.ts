@@ -14,6 +14,7 @@ import { logs } from './commands/logs.ts';
 import { ps } from './commands/ps.ts';
 import { remove } from './commands/remove.ts';
 import { show } from './commands/show.ts';
+import { shutdownApps } from './commands/shutdown-apps.ts';
 import { stats } from './commands/stats.ts';
 import { version } from './commands/version.ts';
 
@@ -36,4 +37,5 @@ export const commands: readonly Command[] = [
   completionCommand(() => commands),
   helpCommand(() => commands),
   dialStdio,
+  shutdownApps,
 ];

@@ -103,6 +103,6 @@ class SshConnection extends Duplex {
     if (code === 255) return new BerthError('unavailable', `cannot reach ${this.#device} over ssh${told}; try \`ssh ${this.#device}\``);
     if (code === 127) return new BerthError('unavailable', `berth is not installed on ${this.#device}, or not in the PATH of a command run over ssh${told}`);
     // dial-stdio on the device says itself what is wrong.
-    return new BerthError('unavailable', `${this.#device}${told === '' ? `: \`berth dial-stdio\` ended with ${code}` : told.replace(/^: error:/, ':')}`);
+    return new BerthError('unavailable', `${this.#device}: ${said === '' ? `\`berth dial-stdio\` ended with ${code}` : said.replace(/^berth: /, '')}`);
   }
 }

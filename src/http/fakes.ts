@@ -77,7 +77,7 @@ export class FakeLifecycle implements Lifecycle {
     return this.#become(name, { state: 'running', desired: 'running' });
   }
 
-  /** `cat` copies its input; `exit N` ends with N; `sleep` waits for its end; `deaf` never reads; `flood` prints 4 MiB. */
+  /** `cat` copies its input; `exit N` ends with N; `sleep` waits for its end; `deaf` never reads; `flood` prints 4 MiB; `talk` prints and waits. */
   exec(name: string, spec: ExecSpec): Promise<ExecSession> {
     this.show(name);
     const [program, argument] = spec.command;
@@ -101,6 +101,8 @@ export class FakeLifecycle implements Lifecycle {
     } else if (program === 'flood') {
       stdout.write(Buffer.alloc(4 << 20, 'x'));
       finish(0);
+    } else if (program === 'talk') {
+      stdout.write('hello\n');
     } else if (program !== 'sleep' && program !== 'deaf') {
       return Promise.reject(new BerthError('runtime', `no such program: ${program}`));
     }

@@ -31,8 +31,8 @@ export function renderReport(report: PackageReport, surface: Surface): string {
     ['Bundle', span([report.config === undefined ? 'no config.json' : 'config.json', report.hasRootfs ? 'rootfs' : 'no rootfs'].join(', '))],
   ];
   const control = [...report.control.fields].map(([name, value]) => [name, span(value)] as const);
-  const warnings = report.warnings.map((warning) => `${renderFields([['note', span(warning, 'yellow')]], surface)}`);
-  return `${renderFields(control, surface)}\n${renderFields(fields, surface)}${warnings.join('')}`;
+  const notes = report.warnings.map((warning) => ['Note', span(warning, 'yellow')] as const);
+  return `${renderFields(control, surface)}\n${renderFields([...fields, ...notes], surface)}`;
 }
 
 export const inspect: Command = {
