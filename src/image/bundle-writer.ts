@@ -1,4 +1,5 @@
-import { closeSync, constants, fchmodSync, fchownSync, futimesSync, lchownSync, linkSync, lutimesSync, mkdirSync, openSync, symlinkSync, writeSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fchownSync, futimesSync, lchownSync, linkSync, lutimesSync, mkdirSync, openSync, statfsSync, symlinkSync, writeSync } from 'node:fs';
+import type { Free } from './no-space.ts';
 import type { EntryMeta } from './path-model.ts';
 
 /** Every parent of a rootfs: the container's user may pass through, and look at nothing. */
@@ -87,6 +88,13 @@ export class BundleWriter {
     } finally {
       closeSync(directory);
     }
+  }
+
+  /** What is left on the file system of the bundle for this process. */
+  free(): Free {
+    const { bfree, bavail, bsize, files, ffree } = statfsSync(this.#bundle);
+    const blocks = process.geteuid?.() === 0 ? bfree : bavail;
+    return { bytes: blocks * bsize, inodes: files === 0 ? undefined : ffree };
   }
 
   #place(path: string): string {

@@ -8,6 +8,7 @@ import type { BundleWriter } from './bundle-writer.ts';
 import { checkLinkTarget, normalizeEntryPath } from './entry-path.ts';
 import { manifestMember, manifestModeMask } from './manifest.ts';
 import type { ManifestCursor } from './manifest-cursor.ts';
+import { noSpaceError } from './no-space.ts';
 import { ModelDir, PathModel, type EntryMeta, type LeafKind } from './path-model.ts';
 import type { TarEntry } from './tar-reader.ts';
 import type { ManifestEntry, PackageLimits } from './types.ts';
@@ -36,6 +37,8 @@ interface OpenFile {
   readonly size: number;
   readonly where: string;
   readonly expected: ManifestEntry | undefined;
+  /** Bytes that are not written yet. */
+  missing: number;
   /** Set once the file turned out to come in more than one piece. */
   hash: Hash | undefined;
   sha256: string | undefined;
@@ -183,7 +186,7 @@ export class DataUnpacker {
     }
     const expected = this.#admit({ ...meta, type: 'file', path, size, sha256: '' }, where);
     this.files += 1;
-    this.#file = { path, parent, meta, size, where, expected, hash: undefined, sha256: undefined };
+    this.#file = { path, parent, meta, size, where, expected, missing: size, hash: undefined, sha256: undefined };
   }
 
   #write(bytes: Buffer): void {
@@ -201,6 +204,7 @@ export class DataUnpacker {
     }
     file.hash?.update(bytes);
     writer?.write(bytes);
+    file.missing -= bytes.length;
   }
 
   #end(): void {
@@ -240,10 +244,17 @@ export class DataUnpacker {
   }
 
   #explain(error: unknown): unknown {
-    const name = `"${this.#current}"`;
-    if (isErrno(error, 'ENAMETOOLONG')) return new BerthError('too_large', `${name}: the path is too long for this system`, { cause: error });
-    if (isErrno(error, 'ENOSPC', 'EDQUOT')) return new BerthError('no_space', `no space left while ${name} was written, after ${formatSize(this.unpackedBytes)}`, { cause: error });
+    if (isErrno(error, 'ENAMETOOLONG')) return new BerthError('too_large', `"${this.#current}": the path is too long for this system`, { cause: error });
+    if (isErrno(error, 'ENOSPC')) return this.#noSpace(error);
     return error;
+  }
+
+  #noSpace(error: unknown): unknown {
+    const { writer, expected } = this.#options;
+    if (writer === undefined) return error;
+    const rest = expected?.rest() ?? { bytes: 0, entries: 0 };
+    const need = { bytes: (this.#file?.missing ?? 0) + rest.bytes, entries: 1 + rest.entries, isAll: expected !== undefined };
+    return noSpaceError(this.#current, need, writer.free(), error);
   }
 }
 

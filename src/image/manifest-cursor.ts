@@ -35,6 +35,16 @@ export class ManifestCursor {
     if (entry !== undefined) throw new BerthError('bad_package', `${manifestMember}: "${entry.path}" is not in the data`);
   }
 
+  /** Reads to the end to say how much was still to come. */
+  rest(): { readonly bytes: number; readonly entries: number } {
+    let [bytes, entries] = [0, 0];
+    for (let entry = this.#next(); entry !== undefined; entry = this.#next()) {
+      entries += 1;
+      bytes += entry.type === 'file' ? entry.size : 0;
+    }
+    return { bytes, entries };
+  }
+
   /** Lets go of the chunks' source when not everything is read. */
   close(): void {
     this.#lines.return();

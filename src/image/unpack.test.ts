@@ -124,6 +124,8 @@ test('what a package can do to the manifest it brings', async () => {
   const manifest = manifestOf([file]);
   const berth = (data: readonly EntrySpec[], rest = {}): Buffer => arArchive(berthMembers(data, { manifest, ...rest }));
   await refuse(berth([{ ...file, data: 'evil' }]), 'bad_package', /contents of "a" are not those/);
+  const large: EntrySpec = { name: 'a', data: Buffer.alloc(1 << 20) };
+  await refuse(arArchive(berthMembers([{ ...large, data: Buffer.alloc(1 << 20, 1) }], { manifest: manifestOf([large]) })), 'bad_package', /contents of "a" are not those/);
   await refuse(berth([{ ...file, data: 'longer' }]), 'bad_package', /size 6, but in _manifest.json it is 4/);
   await refuse(berth([{ ...file, mode: 0o600 }]), 'bad_package', /mode 384/);
   await refuse(berth([{ ...file, name: 'b' }]), 'bad_package', /"b" stands where/);

@@ -34,7 +34,8 @@ export function checkVersion(text: string, field: string): string {
   return text;
 }
 
-function versionFault(text: string): string | undefined {
+/** Why dpkg would refuse this as a version, or undefined if it would not. */
+export function versionFault(text: string): string | undefined {
   if (text === '') return 'it is empty';
   const colon = text.indexOf(':');
   if (colon >= 0 && !/^\d+$/.test(text.slice(0, colon))) return 'the part before the colon (the epoch) is not a whole number';
