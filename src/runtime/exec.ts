@@ -31,10 +31,13 @@ export function execProcess(own: OciProcess, spec: ExecSpec): OciProcess {
 const notFoundCode = 127;
 const notExecutableCode = 126;
 
-/** Exit code for a command that was never run, from the OCI runtime's message; undefined if it is the runtime's fault. */
+/**
+ * Exit code for a command that was never run, from the message of runc (1.1) or crun (1.8); undefined if the runtime
+ * itself is at fault.
+ */
 export function codeOfFailedExec(message: string): number | undefined {
-  if (/executable file .*not found|exec: .*no such file or directory|executable file `.*` not found/i.test(message)) return notFoundCode;
-  if (/exec: .*(permission denied|is a directory|exec format error)|exec format error/i.test(message)) return notExecutableCode;
+  if (/executable file .* not found|\bexec: .*no such file or directory/i.test(message)) return notFoundCode;
+  if (/\bexec: .*(permission denied|is a directory)|exec format error|^open executable: /i.test(message)) return notExecutableCode;
   return undefined;
 }
 

@@ -17,7 +17,11 @@ function trialConfig(cgroupsPath: string): unknown {
     // Created, never started: nothing of it runs.
     process: { user: { uid: 0, gid: 0 }, args: ['/proc/self/exe'], env: ['PATH=/'], cwd: '/', noNewPrivileges: true },
     root: { path: 'rootfs', readonly: true },
-    mounts: [{ destination: '/proc', type: 'proc', source: 'proc' }],
+    mounts: [
+      { destination: '/proc', type: 'proc', source: 'proc' },
+      // crun wants to put its devices somewhere.
+      { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755', 'size=64k'] },
+    ],
     linux: {
       cgroupsPath,
       namespaces: ['pid', 'mount', 'ipc', 'uts', 'network'].map((type) => ({ type })),
@@ -57,7 +61,7 @@ const trialId = 'trial';
 
 async function tryOut(runtime: OciRuntime, { bundles, oci }: Places, cgroupsPath: string): Promise<void> {
   const bundle = join(bundles, trialId);
-  await mkdir(join(bundle, 'rootfs', 'proc'), { recursive: true, mode: 0o711 });
+  for (const mountPoint of ['proc', 'dev']) await mkdir(join(bundle, 'rootfs', mountPoint), { recursive: true, mode: 0o711 });
   try {
     await writeFile(join(bundle, 'config.json'), JSON.stringify(trialConfig(cgroupsPath)));
     if (namesIn(oci).includes(trialId)) await runtime.delete(trialId); // the daemon died in the middle of it

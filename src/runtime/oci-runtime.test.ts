@@ -18,6 +18,7 @@ it('a command that was never run gets the exit code of a shell', () => {
   assert.equal(codeOfFailedExec('executable file `nope` not found in $PATH: No such file or directory'), 127);
   assert.equal(codeOfFailedExec('exec failed: unable to start container process: exec: "/tmp": is a directory'), 126);
   assert.equal(codeOfFailedExec('exec failed: unable to start container process: exec: "/etc/x": permission denied'), 126);
+  assert.equal(codeOfFailedExec('open executable: Operation not permitted'), 126);
   assert.equal(codeOfFailedExec('cannot exec in a paused container'), undefined);
 });
 

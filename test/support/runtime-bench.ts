@@ -36,6 +36,8 @@ export class RuntimeBench {
       runDir: join(directory, 'r'),
       logDir: join(directory, 'logs'),
       cgroupParent: `/${directory.slice('/run/'.length)}`,
+      // Another than the first that works, to run the same tests with it.
+      ...(process.env['BERTH_TEST_OCI'] === undefined ? {} : { oci: process.env['BERTH_TEST_OCI'] }),
       clock: systemClock,
       journal: (level, message) => journal.push(`${level}: ${message}`),
       ...options,
