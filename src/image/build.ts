@@ -37,7 +37,7 @@ export interface BuildReport extends WrittenPackage {
 
 const recipeName = 'berth.yaml';
 const controlFolder = 'CONTROL';
-const rootMeta = { mode: 0o755, uid: 0, gid: 0 } as const;
+export const rootMeta = { mode: 0o755, uid: 0, gid: 0 } as const;
 /** Scripts that opkg would run on the host as root. */
 const maintainerScripts = ['preinst', 'postinst', 'prerm', 'postrm'];
 

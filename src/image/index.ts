@@ -19,3 +19,5 @@ export type { BuildOptions, BuildReport } from './build.ts';
 export { compressionLevels } from './compressor.ts';
 export type { PackProgress } from './data-writer.ts';
 export { recipeJsonSchema } from './recipe-schema.ts';
+export { importImage } from './import.ts';
+export type { ImportOptions } from './import.ts';
