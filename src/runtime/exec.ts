@@ -36,7 +36,7 @@ const notExecutableCode = 126;
  * itself is at fault.
  */
 export function codeOfFailedExec(message: string): number | undefined {
-  if (/executable file .* not found|\bexec: .*no such file or directory/i.test(message)) return notFoundCode;
+  if (/executable file (.* )?not found|\bexec: .*no such file or directory/i.test(message)) return notFoundCode;
   if (/\bexec: .*(permission denied|is a directory)|exec format error|^open executable: /i.test(message)) return notExecutableCode;
   return undefined;
 }

@@ -35,7 +35,7 @@ export interface InstanceExit {
   readonly at: number;
   /** Exit code of the first process, or undefined if a signal ended it or nobody saw it end. */
   readonly exitCode?: number;
-  /** Name of the signal that ended it (`SIGKILL`). */
+  /** Name of the signal that ended it (`SIGKILL`). conmon tells it as exit code 128 + n, so a program that itself exits with such a code looks the same. */
   readonly signal?: string;
   /** True if the kernel killed a process of the instance for want of memory. */
   readonly oom: boolean;
@@ -120,9 +120,13 @@ export interface Runtime {
   sweep(known: ReadonlySet<string>): Promise<readonly string[]>;
   exec(id: string, spec: ExecSpec): Promise<ExecSession>;
   figures(id: string): InstanceFigures | undefined;
-  /** Called once for each started or adopted instance that ends, whoever ended it. */
+  /** Called once for each started or adopted instance that ends, whoever ended it; after `start` or `adopt` of it has resolved. */
   onExit(listener: (exit: InstanceExit) => void): () => void;
-  /** An app's output, oldest first; of ended instances too. Unknown app: nothing. */
+  /**
+   * An app's output, oldest first; of ended instances too. Unknown app: nothing. No line is lost while an app writes less
+   * than `rotateBytes` (2 MiB) between two looks, one a second, more often when it writes fast; beyond that, and while no
+   * daemon is there, the bound wins and a line of stream `berth` stands at the gap.
+   */
   logs(app: string, query: LogQuery): AsyncIterable<LogLine>;
   /** Takes away what an app leaves outside its instances (logs, exports) when it is removed. */
   forget(app: string): Promise<void>;
