@@ -76,9 +76,11 @@ test('apps that ended while no daemon was there are seen to by the next one', op
 test('an orderly shutdown stops dependents first and changes nothing that is desired', options, async (t) => {
   const daemon = await startBerthd(t);
   const api = new ApiClient(daemon.socket);
-  const script = "trap 'sleep 0.3; exit 0' TERM; while :; do sleep 0.05; done";
+  const script = "trap 'sleep 0.3; exit 0' TERM; echo ready; while :; do sleep 0.05; done";
   await api.install(await makePackage(daemon.directory, { name: 'base', script }), { start: true });
   await api.install(await makePackage(daemon.directory, { name: 'top', script, control: { Depends: 'base' } }), { start: true });
+  // A shell that has not set its trap yet ignores the signal, being the first process of its namespace.
+  for (const name of ['base', 'top']) await until(async () => (await api.must('GET', `/apps/${name}/logs`)).body.includes('ready'));
   await api.must('POST', '/shutdown');
   const stopped = new Map((await api.apps()).map((app): [string, AppStatus] => [app.name, app]));
   assert.deepEqual([...stopped.values()].map((app) => [app.state, app.desired, app.lastExit!.reason.code]), [['stopped', 'running', 'shutdown'], ['stopped', 'running', 'shutdown']]);

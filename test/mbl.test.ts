@@ -15,9 +15,9 @@ const timeout = 120_000;
 
 async function install(daemon: TestDaemon, options: PackageOptions, ...args: string[]): Promise<InstallReport> {
   const path = await makePackage(daemon.directory, options);
-  const report = await daemon.json<InstallReport>('install', ...args, path);
+  const { installed } = await daemon.json<{ installed: InstallReport[] }>('install', ...args, path);
   rmSync(path);
-  return report;
+  return installed[0]!;
 }
 
 async function show(daemon: TestDaemon, app: string): Promise<AppStatus> {
@@ -84,7 +84,7 @@ scenario(6, 'ar with xz and tar.gz with gz both install', async (t) => {
   const daemon = await startBerthd(t);
   await install(daemon, { name: 'one', outer: 'ar', compression: 'xz' }, '--no-start');
   await install(daemon, { name: 'two', outer: 'tar.gz', compression: 'gz' }, '--no-start');
-  const apps = await daemon.json<AppStatus[]>('ps');
+  const { apps } = await daemon.json<{ apps: AppStatus[] }>('ps');
   assert.deepEqual(apps.map((app) => app.name), ['one', 'two']);
 });
 
@@ -114,7 +114,8 @@ scenario(8, 'run gives a running container; stop and kill take it away', async (
 scenario(9, 'an app that ignores SIGTERM is killed at its stop timeout; one that ends in time never sees SIGKILL', async (t) => {
   const daemon = await startBerthd(t);
   await install(daemon, { name: 'deaf', script: "trap '' TERM; while :; do sleep 1; done", annotations: { 'stop-timeout': '1s' } });
-  await install(daemon, { name: 'polite', script: "trap 'sleep 1; echo goodbye; exit 7' TERM; while :; do sleep 0.1; done", annotations: { 'stop-timeout': '60s' } });
+  await install(daemon, { name: 'polite', script: "trap 'sleep 1; echo goodbye; exit 7' TERM; echo ready; while :; do sleep 0.1; done", annotations: { 'stop-timeout': '60s' } });
+  await until(async () => (await daemon.berth('logs', 'polite')).stdout.includes('ready'));
   await Promise.all([daemon.json('stop', 'deaf'), daemon.json('stop', 'polite')]);
   const deaf = await show(daemon, 'deaf');
   assert.equal(deaf.lastExit?.signal, 'SIGKILL');
