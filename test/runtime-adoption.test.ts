@@ -111,6 +111,7 @@ describe('an instance loses', () => {
     const record = await bench.start(forever);
     process.kill(record.monitor.pid, 'SIGSTOP');
     process.kill(record.init.pid, 'SIGKILL');
+    await gone(record.init);
     process.kill(record.monitor.pid, 'SIGKILL');
     assert.equal((await bench.exit(record)).cause, 'lost');
     await bench.runtime.remove(record.id);
