@@ -75,7 +75,7 @@ test('missing mount points are made, without links being followed and without ch
   assert.deepEqual(readdirSync(rootfs).toSorted(), ['bin', 'closed', 'data', 'dev', 'proc', 'run', 'sys', 'tmp', 'var']);
   assert.ok(lstatSync(join(rootfs, 'var/lib/app')).isDirectory());
   assert.equal(lstatSync(rootfs).mtimeMs, 5000);
-  await refuse(classicPackage([...sample, symlink('rootfs/data', '/')]), 'bad_package', /data directory \/data leads over \/data, which is a symlink/);
+  await refuse(classicPackage([...sample, symlink('rootfs/data', '/')]), 'bad_package', /directory \/data, on which something is mounted, leads over \/data, which is a symlink/);
 });
 
 test('the same contents give the same digest, with a manifest or without, in any form and order', async () => {

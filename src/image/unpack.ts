@@ -17,7 +17,7 @@ import { ManifestCursor } from './manifest-cursor.ts';
 import { fileManifestStore, memoryManifestStore, type ManifestStore } from './manifest-store.ts';
 import { missingMountPoints } from './mount-points.ts';
 import { packageMembers, readWhole, type PackageMember } from './package-reader.ts';
-import { settingsOfConfig } from './config.ts';
+import { mountPathsOfConfig } from './config.ts';
 import { TarParser } from './tar-reader.ts';
 import type { Control, PackageLimits, PackageReport } from './types.ts';
 import { Warnings } from './warnings.ts';
@@ -255,9 +255,9 @@ class Unpacking {
 
   #finishBundle(unpacker: DataUnpacker, config: string | undefined): void {
     if (config !== undefined && unpacker.hasRootfs()) {
-      const { data } = settingsOfConfig(config);
+      const paths = mountPathsOfConfig(config);
       const kindAt = (path: string): ReturnType<DataUnpacker['kindAt']> => unpacker.kindAt(`${rootfsPath}/${path}`);
-      for (const path of missingMountPoints(data, kindAt)) this.#writer?.mountPoint(`${rootfsPath}/${path}`);
+      for (const path of missingMountPoints(paths, kindAt)) this.#writer?.mountPoint(`${rootfsPath}/${path}`);
     }
     unpacker.finishDirs();
     this.#writer?.finish();

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { digestHex, sha256Hex, sha256Stream, type Digest } from '../lib/digest.ts';
 import { asBerthError, isErrno } from '../lib/errors.ts';
-import { settingsOfConfig } from './config.ts';
+import { mountPathsOfConfig } from './config.ts';
 import { configPath, rootfsPath } from './data-unpacker.ts';
 import { comparePaths } from './entry-path.ts';
 import { imageNames } from './image-names.ts';
@@ -169,5 +169,5 @@ function mountPointsOf(bundle: string): ReadonlySet<string> {
     if (isErrno(error, 'ENOENT', 'EISDIR')) return new Set();
     throw error;
   }
-  return new Set(allMountPoints(settingsOfConfig(config).data).map((path) => `${rootfsPath}/${path}`));
+  return new Set(allMountPoints(mountPathsOfConfig(config)).map((path) => `${rootfsPath}/${path}`));
 }
