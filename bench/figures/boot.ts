@@ -1,5 +1,6 @@
-import type { TestDaemon } from '../../test/support/berthd.ts';
 import { ApiClient } from '../../test/support/api.ts';
+import type { TestDaemon } from '../../test/support/berthd.ts';
+import { followEvents, nextRunning } from '../events.ts';
 import type { Figure } from '../figure.ts';
 import { makeBenchPackage } from '../packages.ts';
 import { alternate, ratios, spread, timed } from '../pairs.ts';
@@ -32,8 +33,7 @@ export const boot: Figure = {
       {
         berth: async () => {
           await bench.settle();
-          const ms = await timed(() => daemon.start());
-          await requireAllRunning(daemon, api);
+          const ms = await timed(() => startUntilAllRun(daemon));
           await daemon.cutPower();
           return ms;
         },
@@ -58,9 +58,12 @@ export const boot: Figure = {
   },
 };
 
-async function requireAllRunning(daemon: TestDaemon, api: ApiClient): Promise<void> {
-  const others = (await api.apps()).filter((app) => app.state !== 'running');
-  if (others.length > 0) throw new Error(`${others.length} apps do not run: ${JSON.stringify(others[0])}\n${daemon.log}`);
+async function startUntilAllRun(daemon: TestDaemon): Promise<void> {
+  await daemon.start();
+  const running = new Set<string>();
+  const events = followEvents(daemon.socket);
+  while (running.size < count) running.add(await nextRunning(events));
+  await events.return();
 }
 
 async function inParallel<T>(items: readonly T[], act: (item: T) => Promise<unknown>): Promise<void> {

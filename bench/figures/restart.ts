@@ -1,5 +1,5 @@
 import { ApiClient } from '../../test/support/api.ts';
-import { followEvents } from '../events.ts';
+import { followEvents, nextRunning } from '../events.ts';
 import type { Figure } from '../figure.ts';
 import { makeBenchPackage } from '../packages.ts';
 import { alternate, ratios, spread, timed } from '../pairs.ts';
@@ -20,27 +20,18 @@ export const restart: Figure = {
     const bare = await bench.bareContainers();
     bare.bundle(app, await runningConfig(daemon, app));
     const events = followEvents(daemon.socket);
-    const runsAgain = async (): Promise<void> => {
-      for (;;) {
-        const { value: event, done } = await events.next();
-        if (done === true) throw new Error('the daemon ended the stream of events');
-        if (event.type === 'app.state' && (event.detail as { to: string }).to === 'running') return;
-      }
-    };
-    await api.must('POST', `/apps/${app}/start`);
-    await runsAgain();
-    await api.must('POST', `/apps/${app}/kill`);
+    await nextRunning(events);
 
     const series = await alternate(
       {
         berth: async () => {
           // A start by a person makes the next restart the first one.
           await api.must('POST', `/apps/${app}/start`);
-          await runsAgain();
           const { instance } = await api.app(app);
+          const killedAt = Date.now();
           const ms = await timed(async () => {
             process.kill(instance!.pid, 'SIGKILL');
-            await runsAgain();
+            await nextRunning(events, killedAt);
           });
           await api.must('POST', `/apps/${app}/kill`);
           return ms;
