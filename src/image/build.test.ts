@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, linkSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, createReadStream, linkSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { isErrno } from '../lib/errors.ts';
 import { buildPackage } from './build.ts';
+import { inspectPackage } from './inspect.ts';
 
 function folder(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'berth-build-'));
@@ -72,6 +73,12 @@ for (const compression of ['zst', 'gz', 'xz'] as const) {
     assert.match(info, /^ Version: 1\.0$/m);
     const root = extract(output, join(source, 'out'));
     assert.deepEqual(listing(root), listing(join(source, 'root')));
+    const document = await inspectPackage(createReadStream(output), { files: true });
+    assert.equal(document.digest, report.digest);
+    assert.equal(document.manifestGiven, true);
+    assert.deepEqual(document.control, { Package: 'demo', Version: '1.0', Architecture: 'all', Description: 'demo' });
+    assert.equal(document.contents?.find(({ path }) => path === 'rootfs/bin/same')?.type, 'hardlink');
+    assert.deepEqual([document.entries, document.unpackedBytes], [report.entries, report.unpackedBytes]);
     assert.deepEqual(report.warnings, []);
     assert.equal(report.bytes, lstatSync(output).size);
     assert.deepEqual(readdirSync(source).toSorted(), ['berth.yaml', 'demo.ipk', 'out', 'root']);
@@ -101,6 +108,52 @@ void test('the same input gives the same bytes, whatever its times, its order on
     assert.equal(first.digest, second.digest);
     assert.ok(readFileSync(join(source, '1.ipk')).equals(readFileSync(join(source, '2.ipk'))));
   }
+});
+
+void test('everything that a recipe says of the launch is in the package', async (t) => {
+  const text = `name: demo
+version: "2:1.0"
+description: |
+  A demo.
+
+  With two paragraphs.
+maintainer: A <a@example.invalid>
+depends: [broker (>= 1), "mail | postfix"]
+files: [{from: root, to: /}]
+run:
+  command: [/bin/demo, --x]
+  env: {A: "1"}
+  user: 5:6
+  capabilities: [CAP_KILL]
+  restart: always
+  restart-delay: 2s
+  restart-delay-max: 3s
+  restart-reset: 4s
+  restart-limit: 5
+  restart-window: 6s
+  stop: {signal: SIGINT, timeout: 7s}
+  health: {command: [/bin/true, a b], interval: 8s, timeout: 9s, retries: 2, start-period: 11s}
+  start-after: [one, two]
+  data: [/data]
+  exports: [mqtt]
+  imports: [broker/mqtt]
+  limits: {memory: 64MiB, pids: 20, cpus: 0.25}
+  tmpfs: {/scratch: 1MiB}
+`;
+  const source = demo(t, text);
+  await buildPackage(source, join(source, 'demo.ipk'));
+  const { settings, control, config, contents } = await inspectPackage(createReadStream(join(source, 'demo.ipk')), { files: true });
+  assert.deepEqual(settings, {
+    restart: 'always', restartDelayMs: 2000, restartDelayMaxMs: 3000, restartResetMs: 4000, restartLimit: 5, restartWindowMs: 6000,
+    stopSignal: 'SIGINT', stopTimeoutMs: 7000, startAfter: ['one', 'two'], data: ['/data'], exports: ['mqtt'], imports: ['broker/mqtt'],
+    health: { command: ['/bin/true', 'a b'], intervalMs: 8000, timeoutMs: 9000, retries: 2, startPeriodMs: 11_000 },
+  });
+  assert.equal(control['Depends'], 'broker (>= 1), mail | postfix');
+  assert.equal(control['Description'], 'A demo.\n .\n With two paragraphs.');
+  const { process, linux } = config as { process: Record<string, unknown>; linux: { resources: unknown } };
+  assert.deepEqual([process['args'], process['user'], process['cwd']], [['/bin/demo', '--x'], { uid: 5, gid: 6 }, '/']);
+  assert.deepEqual(linux.resources, { memory: { limit: 67_108_864 }, pids: { limit: 20 }, cpu: { quota: 25_000, period: 100_000 } });
+  assert.ok(contents?.some(({ path, type }) => path === 'rootfs/scratch' && type === 'dir'));
 });
 
 void test('SOURCE_DATE_EPOCH bounds the times of files and keeps earlier ones', async (t) => {
@@ -245,9 +298,10 @@ void test('any tree comes out of dpkg-deb as it went in', async (t) => {
       const source = mkdtempSync(join(base, 'tree-'));
       writeFileSync(join(source, 'berth.yaml'), recipe);
       draw(join(source, 'root'), tree);
-      await buildPackage(source, join(source, 'demo.ipk'), { compression: 'gz', level: 1 });
+      const { digest } = await buildPackage(source, join(source, 'demo.ipk'), { compression: 'gz', level: 1 });
       const root = extract(join(source, 'demo.ipk'), join(source, 'out'));
       assert.deepEqual(listing(root), listing(join(source, 'root')));
+      assert.equal((await inspectPackage(createReadStream(join(source, 'demo.ipk')))).digest, digest);
       rmSync(source, { recursive: true });
     }),
     { numRuns: 100 },

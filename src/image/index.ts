@@ -21,3 +21,5 @@ export type { PackProgress } from './data-writer.ts';
 export { recipeJsonSchema } from './recipe-schema.ts';
 export { importImage } from './import.ts';
 export type { ImportOptions } from './import.ts';
+export { inspectPackage } from './inspect.ts';
+export type { InspectOptions, PackageDocument } from './inspect.ts';

@@ -19,7 +19,7 @@ import { missingMountPoints } from './mount-points.ts';
 import { packageMembers, readWhole, type PackageMember } from './package-reader.ts';
 import { mountPathsOfConfig } from './config.ts';
 import { TarParser } from './tar-reader.ts';
-import type { Control, PackageLimits, PackageReport } from './types.ts';
+import type { Control, ManifestEntry, PackageLimits, PackageReport } from './types.ts';
 import { Warnings } from './warnings.ts';
 
 /** What a package says of itself before anything of it has been parsed but the archive's own headers. */
@@ -44,6 +44,8 @@ export interface UnpackOptions {
   readonly verify?: (claim: PackageClaim) => Promise<void>;
   /** Whether entries are given to their users and groups; by default when running as root. */
   readonly chown?: boolean;
+  /** Called for each entry of data in the order of the manifest, when the whole package has been found good. */
+  readonly onEntry?: (entry: ManifestEntry) => void;
 }
 
 /**
@@ -133,6 +135,7 @@ class Unpacking {
       writeFileSync(join(this.#target, imageNames.signature), this.#signature, { flag: 'wx', mode: 0o644 });
     }
     this.close();
+    if (this.#options.onEntry !== undefined) data.unpacker.model.forEach(this.#options.onEntry);
     const { unpackedBytes, entries, files } = data.unpacker;
     return {
       digest,
