@@ -119,6 +119,6 @@ for (const [what, changes, path] of [
   ['mounts that are no array', { mounts: 'x' }, 'mounts'],
 ] as const) {
   test(`a config with ${what} is refused by its path`, () => {
-    assert.throws(() => ask(changes as unknown as Record<string, Json>), (error: BerthError) => error.code === 'bad_package' && error.message.includes(path));
+    assert.throws(() => ask(changes), (error: BerthError) => error.code === 'bad_package' && error.message.includes(path));
   });
 }

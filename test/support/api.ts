@@ -23,9 +23,7 @@ export class ApiClient {
     const headers: Record<string, string | number> = file === undefined ? {} : { 'Content-Type': 'application/vnd.berth.package', 'Content-Length': statSync(file).size };
     return new Promise<Answer>((resolve, reject) => {
       const outgoing = request({ socketPath: this.#socket, method, path: `/berth/v1${path}`, headers }, (incoming) => {
-        text(incoming).then((body) => {
-          resolve({ status: incoming.statusCode!, body });
-        }, reject);
+        resolve(text(incoming).then((body) => ({ status: incoming.statusCode!, body })));
       });
       outgoing.on('error', reject);
       if (file === undefined) outgoing.end();
