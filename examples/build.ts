@@ -5,6 +5,7 @@
 import { globSync } from 'node:fs';
 import { chmod, cp, glob, lstat, lutimes, mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { buildPackage } from '../src/image/index.ts';
 import { sha256Stream } from '../src/lib/digest.ts';
 import { publish } from '../src/lib/durable.ts';
 import { isErrno } from '../src/lib/errors.ts';
@@ -29,6 +30,26 @@ export async function prepareExamples({ onProgress }: Progress = {}): Promise<Re
   const folders = join(cache, await inputsKey());
   if (!(await isDirectory(folders))) await assembleAll(folders, onProgress);
   return new Map(examples.map(({ name }) => [name, join(folders, name)]));
+}
+
+export interface BuildExamplesOptions extends Progress {
+  /** Names of those to be built; all by default. */
+  readonly only?: readonly string[];
+}
+
+/** Builds packages of the examples in a directory, which is made; gives the path of each by name. */
+export async function buildExamples(output: string, { only, onProgress }: BuildExamplesOptions = {}): Promise<ReadonlyMap<string, string>> {
+  const folders = await prepareExamples(onProgress === undefined ? {} : { onProgress });
+  await mkdir(output, { recursive: true });
+  const packages = new Map<string, string>();
+  for (const [name, folder] of folders) {
+    if (only?.includes(name) === false) continue;
+    onProgress?.(`packing ${name}`);
+    const path = join(output, `${name}.ipk`);
+    await buildPackage(folder, path);
+    packages.set(name, path);
+  }
+  return packages;
 }
 
 async function assembleAll(folders: string, onProgress: Progress['onProgress']): Promise<void> {
@@ -84,4 +105,10 @@ async function isDirectory(path: string): Promise<boolean> {
     if (isErrno(error, 'ENOENT')) return false;
     throw error;
   }
+}
+
+if (import.meta.main) {
+  const output = process.argv[2] ?? join(checkout, 'dist', 'examples');
+  await buildExamples(output, { onProgress: (message) => process.stdout.write(`${message}\n`) });
+  process.stdout.write(`the packages are in ${output}\n`);
 }

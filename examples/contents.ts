@@ -10,8 +10,6 @@ export interface Example {
   readonly name: string;
   /** Programs of Debian's packages, as absolute paths; the libraries they load come along. */
   readonly programs: readonly string[];
-  /** Directories that Berth mounts data at. */
-  readonly directories?: readonly string[];
   /** What else there is to be put in. */
   readonly assemble?: (rootfs: string, debian: DebianTree) => Promise<void>;
 }
@@ -27,17 +25,15 @@ const applets = ['cat', 'echo', 'env', 'grep', 'head', 'id', 'kill', 'ls', 'moun
 export const examples: readonly Example[] = [
   { name: 'hello-world', programs: [busybox] },
   { name: 'mbl-hello-world', programs: [busybox], assemble: installHello },
-  { name: 'mosquitto', programs: [busybox, '/usr/sbin/mosquitto', '/usr/bin/mosquitto_sub'], directories: ['/var/lib/mosquitto'] },
+  { name: 'mosquitto', programs: [busybox, '/usr/sbin/mosquitto', '/usr/bin/mosquitto_sub'] },
   { name: 'telemetry', programs: [busybox, '/usr/bin/mosquitto_pub'] },
-  { name: 'webapp', programs: [busybox], directories: ['/var/lib/webapp'], assemble: installWebsite },
+  { name: 'webapp', programs: [busybox], assemble: installWebsite },
   { name: 'crashy', programs: [busybox] },
 ];
 
 /** The root file system of one example, in a directory that does not exist yet. */
 export async function assembleRootfs(example: Example, rootfs: string, debian: DebianTree): Promise<void> {
-  for (const directory of ['/dev', '/proc', '/run', '/sys', '/tmp', ...(example.directories ?? [])]) {
-    await mkdir(join(rootfs, directory), { recursive: true });
-  }
+  for (const directory of ['dev', 'proc', 'run', 'sys', 'tmp']) await mkdir(join(rootfs, directory), { recursive: true });
   for (const program of example.programs) await debian.install(program, rootfs);
   for (const applet of applets) await symlink('busybox', join(rootfs, 'bin', applet));
   await example.assemble?.(rootfs, debian);

@@ -25,7 +25,7 @@ async function page(directory, path) {
     const name = entry.isDirectory() ? `${entry.name}/` : entry.name;
     return `<li><a href="${encodeURIComponent(entry.name)}${entry.isDirectory() ? '/' : ''}">${escape(name)}</a></li>`;
   });
-  return `<!doctype html><title>${escape(path)}</title><h1>${escape(path)}</h1><p>Visit ${visits}</p><ul>${links.join('')}</ul>`;
+  return `<!doctype html><title>${escape(path)}</title><h1>${escape(path)}</h1><p>Visit ${visits}</p><ul>\n${links.join('\n')}\n</ul>\n`;
 }
 
 async function answer(request, response) {

@@ -1,0 +1,81 @@
+/** Finds and takes away what a `berthd` with a root of its own leaves behind, in whatever state it is. */
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isErrno } from '../../src/lib/errors.ts';
+import { run } from '../../src/lib/process.ts';
+
+/** All places that belong to one daemon, and to nobody else. */
+export interface Territory {
+  /** Directories that may hold its mounts; removed in the end. */
+  readonly directories: readonly string[];
+  /** Absolute path of the cgroup below which all its containers are. */
+  readonly cgroup: string;
+}
+
+const cgroupRoot = '/sys/fs/cgroup';
+
+/** One line for each process, mount, cgroup and directory that is still there. */
+export function findRemains(territory: Territory): readonly string[] {
+  const groups = cgroups(territory);
+  return [
+    ...processesIn(groups).map((pid) => `process ${pid}`),
+    ...mounts(territory).map((path) => `mount ${path}`),
+    ...groups.map((path) => `cgroup ${path}`),
+    ...territory.directories.filter((path) => existsSync(path)).map((path) => `directory ${path}`),
+  ];
+}
+
+/** Ends every process in the cgroups with SIGKILL, then removes cgroups, mounts and directories. */
+export async function removeRemains(territory: Territory): Promise<void> {
+  for (let groups = cgroups(territory); processesIn(groups).length > 0; groups = cgroups(territory)) {
+    groups.forEach(thaw);
+    for (const pid of processesIn(groups)) kill(pid);
+    // The kernel takes its time to end them; there is nothing to wait on for processes of others.
+    await delay(20);
+  }
+  for (const path of cgroups(territory).toReversed()) await run('rmdir', [path]);
+  for (const path of mounts(territory).toReversed()) await run('umount', ['-l', path]);
+  for (const path of territory.directories) await rm(path, { recursive: true, force: true });
+}
+
+/** Directories of the cgroups in every hierarchy (v1 has several), parents first. */
+function cgroups({ cgroup }: Territory): readonly string[] {
+  const tops = globSync([join(cgroupRoot, cgroup), join(cgroupRoot, '*', cgroup)]);
+  return tops.flatMap((top) => [top, ...globSync(`${top}/**/`).map((path) => path.replace(/\/$/, ''))]);
+}
+
+function processesIn(groups: readonly string[]): readonly number[] {
+  const pids = groups.flatMap((path) => readIfThere(join(path, 'cgroup.procs')).split('\n'));
+  return [...new Set(pids.filter((pid) => pid !== '').map(Number))];
+}
+
+function mounts({ directories }: Territory): readonly string[] {
+  const points = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => line.split(' ')[4] ?? '');
+  return points.filter((point) => directories.some((path) => point === path || point.startsWith(`${path}/`)));
+}
+
+/** Frozen processes do not die (cgroup v1) before they are thawed. */
+function thaw(group: string): void {
+  for (const [file, value] of [['freezer.state', 'THAWED'], ['cgroup.freeze', '0']] as const) {
+    if (existsSync(join(group, file))) writeFileSync(join(group, file), value);
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!isErrno(error, 'ESRCH')) throw error;
+  }
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENODEV', 'EOPNOTSUPP')) return '';
+    throw error;
+  }
+}
