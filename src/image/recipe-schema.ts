@@ -158,6 +158,12 @@ export type Recipe = v.InferOutput<typeof recipeSchema>;
 /** JSON Schema (draft 7) of `berth.yaml` for editors. */
 export function recipeJsonSchema(): object {
   // Checks by a function, and what values are turned into, have no place in JSON Schema.
-  return toJsonSchema(recipeSchema, { errorMode: 'ignore', typeMode: 'input' });
+  return withPlainScalars(toJsonSchema(recipeSchema, { errorMode: 'ignore', typeMode: 'input' })) as object;
 }
 
+/** What is text here, other readers of YAML take for a number or a truth value where it looks like one. */
+function withPlainScalars(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(withPlainScalars);
+  if (schema === null || typeof schema !== 'object') return schema;
+  return Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, key === 'type' && value === 'string' ? ['string', 'number', 'boolean'] : withPlainScalars(value)]));
+}

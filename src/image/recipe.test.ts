@@ -60,4 +60,5 @@ void test('there is a JSON Schema for editors', () => {
   const schema = recipeJsonSchema() as { properties: Record<string, unknown>; required: string[] };
   assert.deepEqual(schema.required, ['name', 'version', 'run']);
   assert.ok('files' in schema.properties);
+  assert.match(JSON.stringify(schema.properties['version']), /"number"/);
 });
