@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { sha256Stream, type Digest } from '../lib/digest.ts';
 import { BerthError } from '../lib/errors.ts';
+import { throwIfCancelled } from './cancel.ts';
 import { compressionLevels, Compressor } from './compressor.ts';
 import { type Content, contentSize, readContent } from './content.ts';
 import type { Compression } from './decompress.ts';
@@ -62,7 +63,7 @@ export async function packData(tree: FileTree, control: Control, work: Workspace
   try {
     await manifest.write(formatManifestHeader(control.fields));
     for (const entry of tree.entries()) {
-      options.signal?.throwIfAborted();
+      throwIfCancelled(options.signal);
       options.onProgress?.({ doneBytes, totalBytes, path: entry.path });
       await manifest.write(formatManifestEntry(await packEntry(entry, data)));
       entries += 1;
@@ -75,7 +76,9 @@ export async function packData(tree: FileTree, control: Control, work: Workspace
     await data.end();
   } catch (error) {
     await data.abandon();
-    throw options.signal?.aborted === true ? new BerthError('cancelled', 'packing was cancelled', { cause: error }) : error;
+    // What was aborted in the middle of a write tells so in words of its own.
+    throwIfCancelled(options.signal);
+    throw error;
   }
   const digest = await manifest.end();
   const span = (file: string, size: number): Content => ({ kind: 'span', file, offset: 0, size });

@@ -3,6 +3,7 @@ import { lstatSync, readlinkSync, type Stats } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BerthError } from '../lib/errors.ts';
+import { throwIfCancelled } from './cancel.ts';
 import { manifestModeMask } from './manifest.ts';
 import { notes, type Notes } from './notes.ts';
 import type { FileNode, FileTree, Meta } from './tree.ts';
@@ -50,7 +51,7 @@ export async function addFolder(tree: FileTree, folder: string, to: string, opti
   const linked = new Map<string, FileNode>();
   const pending = [{ host: folder, path: to, top: true }];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    options.signal?.throwIfAborted();
+    throwIfCancelled(options.signal);
     const { host, path, top } = next;
     const stats = lstatSync(host);
     if (path !== '' || !top) tree.directory(path, metaOf(stats, path, options));

@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { BerthError, isErrno } from '../lib/errors.ts';
+import { throwIfCancelled } from './cancel.ts';
 import { type Content, plainContent, readSmall } from './content.ts';
 import { defaultLimits } from './limits.ts';
 import { Spool } from './spool.ts';
@@ -44,7 +45,7 @@ export async function archiveFiles(path: string, spoolPath: string, signal?: Abo
   const parser = new TarParser(path, defaultLimits.pathBytes);
   let pending: { readonly name: string; readonly start: number } | undefined;
   for await (const chunk of archive) {
-    signal?.throwIfAborted();
+    throwIfCancelled(signal);
     for (const event of parser.push(chunk)) {
       if (event.kind === 'data') {
         spool.append(event.bytes, path);

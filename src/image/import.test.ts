@@ -276,6 +276,16 @@ void test('a blob that is not what its digest says is refused', async (t) => {
   await assert.rejects(imported(t, writeFiles(folder(t), wrongDiff)), { code: 'bad_package', message: /layer 1 of 1: its digest is/ });
 });
 
+void test('an import that is cancelled leaves nothing behind', async (t) => {
+  const out = folder(t);
+  for (const source of [writeFiles(folder(t), ociLayout([{ layers: [base] }])), join(folder(t), 'x.tar')]) {
+    if (source.endsWith('.tar')) writeFileSync(source, asTar(ociLayout([{ layers: [base] }])));
+    const cancelled = importImage(source, join(out, 'p.ipk'), { name: 'app', version: '1', signal: AbortSignal.abort() });
+    await assert.rejects(cancelled, { code: 'cancelled' });
+    assert.deepEqual(readdirSync(out), []);
+  }
+});
+
 void test('what is no image is refused', async (t) => {
   const empty = folder(t);
   await assert.rejects(imported(t, empty), { code: 'bad_package', message: /neither an OCI image layout/ });

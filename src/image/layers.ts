@@ -1,4 +1,5 @@
 import { BerthError } from '../lib/errors.ts';
+import { throwIfCancelled } from './cancel.ts';
 import { normalizeEntryPath } from './entry-path.ts';
 import { archiveTime, type TimeRule } from './folder.ts';
 import { defaultLimits } from './limits.ts';
@@ -71,7 +72,7 @@ async function readChanges(archive: AsyncIterable<Buffer>, options: LayerOptions
   let entry: TarEntry | undefined;
   let start = 0;
   for await (const chunk of archive) {
-    options.signal?.throwIfAborted();
+    throwIfCancelled(options.signal);
     for (const event of parser.push(chunk)) {
       if (event.kind === 'entry') {
         entry = event.entry;
