@@ -36,6 +36,8 @@ export class Compressor {
   readonly #done: Promise<void>;
   readonly #block = Buffer.allocUnsafe(blockBytes);
   #filled = 0;
+  /** Bytes taken so far. */
+  bytes = 0;
 
   /** `size`: bytes that will be written, exactly. Aborting rejects the pending call. The caller closes `output`. */
   constructor(compression: Compression, level: number, size: number, output: FileHandle, signal?: AbortSignal) {
@@ -47,6 +49,7 @@ export class Compressor {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
+    this.bytes += bytes.length;
     for (let start = 0; start < bytes.length;) {
       const part = bytes.subarray(start, start + blockBytes - this.#filled);
       this.#block.set(part, this.#filled);

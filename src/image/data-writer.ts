@@ -59,15 +59,17 @@ export async function packData(tree: FileTree, control: Control, work: Workspace
   await using manifestFile = await open(manifestPath, 'wx', 0o600);
   const data = new Compressor(compression, level, totalBytes, dataFile, options.signal);
   const manifest = new ManifestFile(manifestFile);
-  let [entries, files, unpackedBytes, doneBytes] = [0, 0, 0, 0];
+  let [entries, files, unpackedBytes] = [0, 0, 0];
   try {
     await manifest.write(formatManifestHeader(control.fields));
     for (const entry of tree.entries()) {
-      throwIfCancelled(options.signal);
-      options.onProgress?.({ doneBytes, totalBytes, path: entry.path });
-      await manifest.write(formatManifestEntry(await packEntry(entry, data)));
+      const step = (): void => {
+        throwIfCancelled(options.signal);
+        options.onProgress?.({ doneBytes: data.bytes, totalBytes, path: entry.path });
+      };
+      step();
+      await manifest.write(formatManifestEntry(await packEntry(entry, data, step)));
       entries += 1;
-      doneBytes += tarEntrySize(entry);
       if (entry.type !== 'file') continue;
       files += 1;
       unpackedBytes += contentSize(entry.content);
@@ -111,13 +113,15 @@ function checkLevel(compression: Compression, level: number | undefined): number
   throw new BerthError('usage', `level ${level}: ${compression} has levels ${min} to ${max}`);
 }
 
-async function packEntry(entry: PackEntry, data: Compressor): Promise<ManifestEntry> {
+/** `step` is called after each block of a file. */
+async function packEntry(entry: PackEntry, data: Compressor, step: () => void): Promise<ManifestEntry> {
   await data.write(tarHeaderBytes(entry));
   if (entry.type !== 'file') return entry;
   const hash = sha256Stream();
   for (const block of readContent(entry.content)) {
     hash.update(block);
     await data.write(block);
+    step();
   }
   const size = contentSize(entry.content);
   await data.write(tarPaddingBytes(size));
