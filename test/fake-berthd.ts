@@ -25,7 +25,7 @@ fakes.lifecycle.logLines = [
   { time: '2026-01-02T03:04:06.000000001Z', stream: 'stderr', text: 'to \u001b]0;stderr\u0007', partial: false },
   { time: '2026-01-02T03:04:07.000000001Z', stream: 'berth', text: '12 lines lost', partial: false },
 ];
-fakes.lifecycle.announce({ type: 'app.state', app: 'web', message: 'starting to running' });
+fakes.lifecycle.announce({ type: 'app.state', app: 'web', message: 'web is running' });
 
 await serveNative({ ...fakes, journal: (level, message) => console.error(level, message) }, process.argv[2]!);
 console.log('ready');

@@ -8,6 +8,7 @@ import { events } from './commands/events.ts';
 import { exec } from './commands/exec.ts';
 import { helpCommand } from './commands/help.ts';
 import { images } from './commands/images.ts';
+import { importImage } from './commands/import.ts';
 import { inspect } from './commands/inspect.ts';
 import { install } from './commands/install.ts';
 import { logs } from './commands/logs.ts';
@@ -22,6 +23,7 @@ import { version } from './commands/version.ts';
 export const commands: readonly Command[] = [
   build,
   inspect,
+  importImage,
   install,
   remove,
   ps,

@@ -174,7 +174,7 @@ export class FakeLifecycle implements Lifecycle {
     if (before === undefined) return Promise.reject(new BerthError('not_found', `there is no app "${name}"; \`berth ps\` lists those there are`));
     const app = { ...before, ...change };
     this.apps.set(name, app);
-    this.announce({ type: 'app.state', app: name, message: `${before.state} to ${app.state}`, detail: { from: before.state, to: app.state } });
+    this.announce({ type: 'app.state', app: name, message: `${name} is ${app.state}`, detail: { from: before.state, to: app.state } });
     return Promise.resolve(app);
   }
 }

@@ -5,5 +5,5 @@ export type { NativeOptions } from './native.ts';
 export { serveNative } from './native.ts';
 export type { Document } from './route.ts';
 export type * as schemas from './schemas.ts';
-export { listen } from './socket.ts';
+export { clearStale, listen } from './socket.ts';
 export type { SocketOptions } from './socket.ts';

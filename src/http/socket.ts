@@ -29,8 +29,12 @@ export async function listen(server: Server, path: string, options: SocketOption
   await chmod(path, options.mode ?? 0o660);
 }
 
-/** Takes away a socket file on which nobody listens. */
-async function clearStale(path: string): Promise<void> {
+/**
+ * Takes away a socket file on which nobody listens. For `berthd` also the first thing to do: nothing of another one's
+ * run directory may be touched while that one runs.
+ * @throws BerthError `conflict` if a process answers there, or the file is not a socket.
+ */
+export async function clearStale(path: string): Promise<void> {
   try {
     const status = await lstat(path);
     if (!status.isSocket()) throw new BerthError('conflict', `${path} is not a socket; remove it, or choose another directory with --run`);

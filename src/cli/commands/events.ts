@@ -3,12 +3,11 @@ import type { Command } from '../command.ts';
 import { formatTime } from '../format.ts';
 import { render, span } from '../style.ts';
 
-/** `2026-01-02 03:04:05  app.state  web  running to stopped` */
+/** `2026-01-02 03:04:05  app.state  web is running`; the message names the app. */
 export function renderEvent(event: BerthEvent, colour: boolean): string {
   const cells = [
     span(formatTime(event.at), 'dim'),
     span(event.type.padEnd('daemon.stopping'.length), event.type === 'app.warning' ? 'yellow' : 'cyan'),
-    ...(event.app === undefined ? [] : [span(event.app, 'bold')]),
     span(event.message),
   ];
   return `${cells.map((cell) => render(cell, colour)).join('  ')}\n`;

@@ -1,12 +1,9 @@
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
-import type { Readable } from 'node:stream';
-import { BerthError, isErrno } from '../../lib/errors.ts';
+import { BerthError } from '../../lib/errors.ts';
 import { formatSize } from '../../lib/units.ts';
 import type { InstallProgress, InstallReport } from '../../update/index.ts';
 import type { Command, Context } from '../command.ts';
 import { shortDigest } from '../format.ts';
+import { openPayload } from '../payload.ts';
 import { Progress } from '../progress.ts';
 import { render, span, type Span } from '../style.ts';
 
@@ -26,21 +23,9 @@ export function renderReport(report: InstallReport, colour: boolean): string {
   return spans.map((line) => `${render(line, colour)}\n`).join('');
 }
 
-async function open(path: string, io: Context['io']): Promise<{ readonly label: string; readonly body: Readable; readonly bytes: number | undefined }> {
-  if (path === '-') return { label: 'standard input', body: io.stdin, bytes: undefined };
-  try {
-    const status = await stat(path);
-    if (status.isDirectory()) throw new BerthError('bad_package', `${path} is a directory, not a package; \`berth build ${path} -o F.ipk\` makes one of it`);
-    return { label: basename(path), body: createReadStream(path), bytes: status.isFile() ? status.size : undefined };
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) throw new BerthError('not_found', `there is no file ${path}`, { cause: error });
-    throw error;
-  }
-}
-
 async function installOne(context: Context, path: string, start: boolean): Promise<InstallReport> {
   const { client, io, json } = context;
-  const { label, body, bytes } = await open(path, io);
+  const { label, body, bytes } = await openPayload(path, io);
   const progress = new Progress(io, label, bytes);
   try {
     for await (const line of client.upload<Line>('/install', { start }, 'application/vnd.berth.package', body)) {
