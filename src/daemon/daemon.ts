@@ -4,6 +4,7 @@ import { serveNative } from '../http/index.ts';
 import { hostArchitectures, type WorkerCommand } from '../image/index.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Journal } from '../lib/journal.ts';
+import { takeLock } from '../lib/lock.ts';
 import { openSupervisor } from '../lifecycle/index.ts';
 import { openExchange, openRuntime } from '../runtime/index.ts';
 import { openStore } from '../store/index.ts';
@@ -32,6 +33,7 @@ export async function startDaemon({ config, version, worker, journal }: DaemonOp
   const clock = systemClock;
   // Containers pass through here to their bundles; the sockets in it have modes of their own.
   mkdirSync(config.run, { recursive: true, mode: 0o711 });
+  const lock = takeLock(join(config.run, 'lock'), `another berthd runs with ${config.run}`);
   const store = openStore(config.root, { journal, now: clock.now() });
   await store.clearStaging();
   await store.collect();
@@ -55,7 +57,7 @@ export async function startDaemon({ config, version, worker, journal }: DaemonOp
     limits: config.limits,
     architectures: config.architectures ?? hostArchitectures(),
     platform: () => readPlatform(config.platform),
-    exports: launcher.exports,
+    exchange: launcher.exchange,
     forget: async (app) => {
       await runtime.forget(app);
       await exchange.forget(app);
@@ -91,6 +93,7 @@ export async function startDaemon({ config, version, worker, journal }: DaemonOp
       if (supervisor.list().every((app) => app.instance === undefined)) await exchange.retain(new Set());
       await runtime.close();
       store.close();
+      lock[Symbol.dispose]();
     },
   };
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseDepends } from '../image/index.ts';
+import { parseDepends, type LaunchSettings } from '../image/index.ts';
 import { BerthError } from '../lib/errors.ts';
 import { planLaunch, readLaunch, withheldOf, type LaunchPlan, type LaunchRequest } from '../lifecycle/index.ts';
 import type { Exchange, Runtime } from '../runtime/index.ts';
@@ -10,20 +10,12 @@ import type { AppRow, Store } from '../store/index.ts';
 export interface Launcher {
   /** @throws BerthError if the image cannot be run */
   plan(app: AppRow): LaunchPlan;
-  /** Exports of all installed apps, as `<app>/<name>`. */
-  exports(): ReadonlySet<string>;
+  /** What an app exports and imports. One with a damaged image: nothing; its own state tells why. */
+  exchange(app: AppRow): Pick<LaunchSettings, 'exports' | 'imports'>;
 }
 
 export function openLauncher({ store, runtime, exchange }: { store: Store; runtime: Runtime; exchange: Exchange }): Launcher {
   const launchOf = (app: AppRow): LaunchRequest => readLaunch(readFileSync(join(store.imagePaths(app.image).bundle, 'config.json'), 'utf8'));
-  const settingsIfReadable = (app: AppRow): readonly string[] => {
-    try {
-      return launchOf(app).settings.exports;
-    } catch {
-      // An app with a damaged image exports nothing; its own state tells why.
-      return [];
-    }
-  };
   return {
     plan: (app) => {
       const image = store.image(app.image);
@@ -52,7 +44,13 @@ export function openLauncher({ store, runtime, exchange }: { store: Store; runti
         },
       };
     },
-    exports: () => new Set(store.apps().flatMap((app) => settingsIfReadable(app).map((name) => `${app.name}/${name}`))),
+    exchange: (app) => {
+      try {
+        return launchOf(app).settings;
+      } catch {
+        return { exports: [], imports: [] };
+      }
+    },
   };
 }
 

@@ -58,7 +58,8 @@ function fail(thrown: unknown): void {
   const error = thrown instanceof TypeError && 'code' in thrown ? undefined : asBerthError(thrown);
   // What parseArgs throws is a TypeError with a code: wrong usage.
   process.stderr.write(`berthd: ${error?.message ?? (thrown as Error).message}\n`);
-  process.exitCode = error === undefined ? 2 : errorTable[error.code].exit;
+  // A start that failed half-way leaves handles open that would keep the process alive.
+  process.exit(error === undefined ? 2 : errorTable[error.code].exit);
 }
 
 const [, , ...given] = process.argv;
