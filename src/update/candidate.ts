@@ -3,6 +3,7 @@ import { BerthError } from '../lib/errors.ts';
 import { readLaunch, withheldOf, type Withheld } from '../lifecycle/index.ts';
 import type { ImageRow } from '../store/index.ts';
 import { requireDependencies, type Provided } from './dependencies.ts';
+import { requireAllKept, type InstalledApp } from './dependents.ts';
 
 /** What a device offers a package; plain data. */
 export interface Device {
@@ -10,9 +11,7 @@ export interface Device {
   readonly architectures: readonly string[];
   /** Services that the operator declares (`platform.d`). */
   readonly platform: readonly Provided[];
-  readonly apps: readonly Provided[];
-  /** Exports of the installed apps, as `<app>/<name>`. */
-  readonly exports: ReadonlySet<string>;
+  readonly apps: readonly InstalledApp[];
 }
 
 /** An unpacked package that may be installed here. */
@@ -24,7 +23,7 @@ export interface Candidate {
 }
 
 /**
- * Judges an unpacked package: a bundle, for this architecture, with all it depends on.
+ * Judges an unpacked package: a bundle, for this architecture, with all it depends on and all that others have of it.
  * @throws BerthError `bad_package`, `architecture`, `dependency`
  */
 export function judge(report: PackageReport, device: Device, now: number): Candidate {
@@ -40,6 +39,7 @@ export function judge(report: PackageReport, device: Device, now: number): Candi
   const launch = readLaunch(report.config);
   requireDependencies(app, control.depends, [...device.platform, ...device.apps]);
   requireImports(app, launch.settings, report, device);
+  requireAllKept({ name: app, version: control.version, depends: control.depends, ...exchangeOf(app, launch.settings) }, device.platform, device.apps);
   return {
     report,
     settings: launch.settings,
@@ -59,12 +59,18 @@ export function judge(report: PackageReport, device: Device, now: number): Candi
   };
 }
 
+/** What an app exports and imports, as `<app>/<name>`. */
+export function exchangeOf(app: string, { exports, imports }: Pick<LaunchSettings, 'exports' | 'imports'>): Pick<InstalledApp, 'exports' | 'imports'> {
+  return { exports: exports.map((name) => `${app}/${name}`), imports };
+}
+
 /** Both sides consent to an exchange: the one exports, the other imports and names it in `Depends`. */
 function requireImports(app: string, settings: LaunchSettings, { control }: PackageReport, device: Device): void {
   const dependsOn = new Set(control.depends.flatMap((dependency) => dependency.map((alternative) => alternative.name)));
+  const exported = new Set(device.apps.flatMap((other) => other.exports));
   for (const wanted of settings.imports) {
     const provider = wanted.split('/')[0]!;
     if (!dependsOn.has(provider)) throw new BerthError('bad_package', `${app} imports ${wanted} but does not name ${provider} in Depends`);
-    if (!device.exports.has(wanted)) throw new BerthError('dependency', `${app} imports ${wanted}, which the installed ${provider} does not export`);
+    if (!exported.has(wanted)) throw new BerthError('dependency', `${app} imports ${wanted}, which the installed ${provider} does not export`);
   }
 }

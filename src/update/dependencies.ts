@@ -30,7 +30,9 @@ export function missingDependencies(depends: readonly Dependency[], provided: re
     .filter((dependency) => !dependency.some((alternative) => provided.some((item) => satisfies(item, alternative))))
     .map((dependency) => ({
       wanted: formatDependency(dependency),
-      found: provided.filter((item) => dependency.some((alternative) => alternative.name === item.name)),
+      found: provided
+        .filter((item) => dependency.some((alternative) => alternative.name === item.name))
+        .map(({ name, version }) => (version === undefined ? { name } : { name, version })),
     }));
 }
 

@@ -7,8 +7,9 @@ import type { Clock } from '../lib/clock.ts';
 import { removeTree } from '../lib/durable.ts';
 import { BerthError, asBerthError, isErrno } from '../lib/errors.ts';
 import type { Lifecycle } from '../lifecycle/index.ts';
-import type { WritableStore } from '../store/index.ts';
-import { judge, type Candidate, type Device } from './candidate.ts';
+import type { AppRow, WritableStore } from '../store/index.ts';
+import { exchangeOf, judge, type Candidate, type Device } from './candidate.ts';
+import { requireNobodyNeeds, type InstalledApp } from './dependents.ts';
 import { Queue } from './queue.ts';
 import type { InstallOptions, InstallReport, Updates } from './types.ts';
 
@@ -21,8 +22,8 @@ export interface UpdatesOptions {
   readonly architectures: readonly string[];
   /** Read at each install, so that a changed `platform.d` counts at once. */
   readonly platform: () => Promise<Device['platform']>;
-  /** Exports of the installed apps. */
-  readonly exports: () => ReadonlySet<string>;
+  /** What an installed app exports and imports; of one whose image is damaged, nothing. */
+  readonly exchange: (app: AppRow) => Pick<LaunchSettings, 'exports' | 'imports'>;
   /** Takes away what an app left outside the store. */
   readonly forget: (app: string) => Promise<void>;
   readonly clock: Clock;
@@ -98,10 +99,8 @@ class Coordinator {
   async remove(app: string, { purge }: { readonly purge: boolean }): Promise<void> {
     const { store, lifecycle, forget } = this.#options;
     const { version } = lifecycle.show(app);
-    const dependents = store.apps().filter((row) => row.name !== app && this.#dependsOn(row.name, app));
-    if (dependents.length > 0) {
-      throw new BerthError('dependency', `${app} is needed by ${dependents.map((row) => row.name).join(', ')}; remove that first`);
-    }
+    const device = await this.#device();
+    requireNobodyNeeds(app, device.platform, device.apps);
     await lifecycle.stop(app);
     store.commitRemove(app, { purge });
     lifecycle.withdraw(app);
@@ -110,16 +109,13 @@ class Coordinator {
     lifecycle.announce({ type: 'app.removed', app, message: `${app} ${version} was removed${purge ? ' with its data' : ''}` });
   }
 
-  /** True if without `provider` something in the app's `Depends` is not satisfied by any other installed app. */
-  #dependsOn(app: string, provider: string): boolean {
-    const image = this.#options.store.image(this.#options.store.app(app)!.image);
-    return parseDepends(image?.depends ?? '').some((dependency) => dependency.every((alternative) => alternative.name === provider));
-  }
-
   async #device(): Promise<Device> {
-    const { store, architectures, platform, exports } = this.#options;
-    const apps = store.apps().map((row) => ({ name: row.name, version: store.image(row.image)!.version }));
-    return { architectures, platform: await platform(), apps, exports: exports() };
+    const { store, architectures, platform, exchange } = this.#options;
+    const apps = store.apps().map((row): InstalledApp => {
+      const { version, depends } = store.image(row.image)!;
+      return { name: row.name, version, depends: parseDepends(depends), ...exchangeOf(row.name, exchange(row)) };
+    });
+    return { architectures, platform: await platform(), apps };
   }
 
   #requireStopped(name: string): void {
