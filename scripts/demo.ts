@@ -92,5 +92,6 @@ function complain(error: unknown): void {
 try {
   await main();
 } catch (error) {
-  complain(error);
+  process.exitCode = 1;
+  process.stderr.write(`${asBerthError(error).message}\n`);
 }

@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { buildBundles } from './build.ts';
 
 const everything = ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'examples/**/*.test.ts', 'test/**/*.test.ts'];
 /** A file of tests that takes longer hangs, and is ended by the runner. */
@@ -16,6 +17,8 @@ const options = args.filter((arg) => arg.startsWith('-'));
 const files = args.filter((arg) => !arg.startsWith('-'));
 const reporter = options.some((option) => option.startsWith('--test-reporter')) ? [] : ['--test-reporter=./scripts/reporter.ts'];
 
+// Scenario tests run the programs as they are shipped.
+await buildBundles();
 const runner = spawn(
   process.execPath,
   [

@@ -25,7 +25,8 @@ export const place = {
   cgroup: '/berth-demo',
 } as const;
 
-const territory: Territory = { directories: [place.state, place.run], cgroup: place.cgroup };
+/** All that is the demonstration's on this machine, besides the note of its processes. */
+export const territory: Territory = { directories: [place.state, place.run], cgroup: place.cgroup };
 /** Outside the directories, so that it is the last thing to go. */
 const claimFile = '/run/berth-demo.json';
 
