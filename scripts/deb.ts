@@ -8,6 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { BerthError } from '../src/lib/errors.ts';
 import { run } from '../src/lib/process.ts';
 import { formatSize } from '../src/lib/units.ts';
+import { buildBundles } from './build.ts';
 
 const checkout = join(import.meta.dirname, '..');
 const dist = join(checkout, 'dist');
@@ -33,6 +34,13 @@ const files: readonly (readonly [from: string, to: string, mode: number])[] = [
 ];
 const scripts = ['postinst', 'prerm', 'postrm'];
 const conffiles = files.map(([, to]) => to).filter((path) => path.startsWith('etc/'));
+/** Where each shell looks for completions. */
+const completions: Readonly<Record<string, string>> = {
+  bash: 'usr/share/bash-completion/completions/berth',
+  zsh: 'usr/share/zsh/vendor-completions/_berth',
+  fish: 'usr/share/fish/vendor_completions.d/berth.fish',
+};
+const manualPages = ['berth.1', 'berthd.8'];
 /** Names of architectures as Debian has them. */
 const debianArchitectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
@@ -56,6 +64,13 @@ export async function buildDeb({ output = dist, compression = 'small' }: DebOpti
     for (const [from, to, mode] of files) await install(join(checkout, from), join(stage, to), mode);
     // A third of Node is its symbol table, which nothing on a device reads.
     await succeed('strip', ['--strip-unneeded', join(stage, 'usr/lib/berth/node')]);
+    for (const [shell, path] of Object.entries(completions)) {
+      await writeFileIn(stage, path, await succeed(process.execPath, [join(dist, 'berth.cjs'), 'completion', shell]));
+    }
+    for (const page of manualPages) {
+      const text = await readFile(join(dist, 'man', page));
+      await writeFileIn(stage, `usr/share/man/man${page.slice(-1)}/${page}.gz`, gzipSync(text, { level: 9 }));
+    }
     await writeFileIn(stage, 'usr/share/doc/berth/changelog.gz', gzipSync(changelog(version, builtAt), { level: 9 }));
     const bytes = await sizeOf(stage);
     await writeFileIn(stage, 'DEBIAN/control', control({ version, architecture, installedKiB: Math.ceil(bytes / 1024) }));
@@ -133,7 +148,7 @@ async function succeed(command: string, args: readonly string[], env: NodeJS.Pro
 }
 
 if (import.meta.main) {
-  await succeed(process.execPath, [join(import.meta.dirname, 'build.ts')]);
+  await buildBundles();
   const deb = await buildDeb();
   const { size } = await stat(deb);
   process.stdout.write(`${deb}: ${formatSize(size)}\n`);
