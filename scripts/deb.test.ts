@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { readConfig } from '../src/daemon/config.ts';
 import { run } from '../src/lib/process.ts';
 import { buildBundles } from './build.ts';
 import { buildDeb } from './deb.ts';
@@ -45,6 +46,21 @@ suite('the Debian package', () => {
       const [program] = /\/usr\/lib\/berth\/\w+\.cjs/.exec(readFileSync(join(root, launcher), 'utf8'))!;
       assert.ok(existsSync(join(root, program)), program);
     }
+  });
+
+  test('brings a configuration that berthd reads, also with every key taken out of its comment', async () => {
+    const path = join(root, 'etc/berth/berthd.yaml');
+    assert.equal((await readConfig(path, {})).socketGroup, 'berth');
+    const all = join(directory, 'all.yaml');
+    const text = readFileSync(path, 'utf8').replaceAll(/^#(?=(?: {2})?[a-z-]+:)/gm, '');
+    writeFileSync(all, text);
+    assert.equal(text.match(/^ *[a-z-]+:/gm)?.length, 15);
+    // What stands in comments is the default.
+    const { runtime, architectures, parallelStarts, ...stated } = await readConfig(all, {});
+    assert.deepEqual([runtime, architectures, parallelStarts], ['runc', ['amd64', 'x86_64'], 2]);
+    const { rotateBytes, keepBytes, ...logs } = stated.logs;
+    assert.deepEqual([rotateBytes, keepBytes], [2 ** 20, 8 * 2 ** 20]);
+    assert.deepEqual({ ...stated, logs }, await readConfig(path, {}));
   });
 
   test('has maintainer scripts that a shell can read', async () => {
