@@ -11,6 +11,7 @@ import { claimPlace, place, vacatePlace } from './demo/place.ts';
 import { Stage } from './demo/stage.ts';
 import { playTour } from './demo/tour.ts';
 import { heading, tell } from './demo/words.ts';
+import { giveToOwner } from './owner.ts';
 
 const { values: options } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
 
@@ -36,6 +37,7 @@ async function main(): Promise<void> {
   try {
     await buildBundles();
     const folders = await prepareExamples({ onProgress: (message) => process.stdout.write(`examples: ${message}\n`) });
+    await giveToOwner();
     await playTour(stage, folders);
     tourIsOver = true;
     if (!options.once) await stay(stage);

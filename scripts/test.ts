@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { buildBundles } from './build.ts';
+import { giveToOwner } from './owner.ts';
 
 const everything = ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'examples/**/*.test.ts', 'test/**/*.test.ts'];
 /** A file of tests that takes longer hangs, and is ended by the runner. */
@@ -37,4 +38,5 @@ process.on('SIGTERM', () => {
   runner.kill('SIGTERM');
 });
 const [code] = (await once(runner, 'exit')) as [number | null];
+await giveToOwner();
 process.exitCode = code ?? 1;
