@@ -2,13 +2,13 @@ import { type LaunchSettings, parseSettings } from '../image/index.ts';
 import { asBerthError, type BerthError } from '../lib/errors.ts';
 import type { InstanceSpec } from '../runtime/index.ts';
 import type { AppRow } from '../store/index.ts';
-import type { Withheld } from './types.ts';
+import type { WithheldField } from '../policy/index.ts';
 
 /** All that the supervisor must know to run an app. */
 export interface LaunchPlan {
   readonly settings: LaunchSettings;
   /** What the app's config asked for and does not get. */
-  readonly withheld: readonly Withheld[];
+  readonly withheld: readonly WithheldField[];
   /** Names in `Depends`, of apps or of anything else: those that are not apps on this device do not matter here. */
   readonly dependsOn: readonly string[];
   /** What to run, as an instance with this id. May make what the instance needs on the host. */

@@ -1,4 +1,5 @@
 import type { Digest } from '../lib/digest.ts';
+import type { WithheldField } from '../policy/index.ts';
 import type { ExecSession, ExecSpec, InstanceExit, InstanceFigures, LogLine, LogQuery } from '../runtime/index.ts';
 import type { DesiredState } from '../store/index.ts';
 
@@ -41,14 +42,7 @@ export interface AppStatus {
   /** Why the state is as it is, where that needs a reason. */
   readonly reason?: Reason;
   /** What the app's config asked for and did not get: JSON path and why. */
-  readonly withheld: readonly Withheld[];
-}
-
-/** A request in `config.json` that was not granted. */
-export interface Withheld {
-  /** JSON path in `config.json`, `linux.resources.devices[0]`. */
-  readonly path: string;
-  readonly why: string;
+  readonly withheld: readonly WithheldField[];
 }
 
 export interface AppFigures extends InstanceFigures {

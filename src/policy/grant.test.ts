@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { parseSettings } from '../image/index.ts';
 import { BerthError } from '../lib/errors.ts';
 import type { Json } from '../lib/json.ts';
-import { grant, type Grant } from './grant.ts';
+import { grant } from './grant.ts';
+import type { Grant } from './types.ts';
 
 type Config = {
   process: { args: string[]; env: string[]; user: object; capabilities: Record<string, string[]>; noNewPrivileges: boolean; rlimits: { type: string; hard: number }[] };

@@ -1,38 +1,11 @@
 import { BerthError } from '../lib/errors.ts';
 import type { Json } from '../lib/json.ts';
-import type { LaunchSettings } from '../image/index.ts';
-import type { OciConfig } from '../runtime/index.ts';
 import { grantMounts } from './mounts.ts';
 import { grantProcess } from './process.ts';
 import { maskedPaths, namespaces, readonlyPaths } from './profile.ts';
 import { Request } from './request.ts';
 import { grantResources } from './resources.ts';
-
-/** What a grant is computed from besides the request itself; all of it plain data. */
-export interface GrantContext {
-  readonly app: string;
-  readonly settings: LaunchSettings;
-  /** Absolute path of the image's root file system. */
-  readonly rootfs: string;
-  readonly cgroupPath: string;
-  /** Host directory of each path in `settings.data`. */
-  readonly dataPaths: ReadonlyMap<string, string>;
-  /** Host directory of each name in `settings.exports`, and of each `<app>/<name>` in `settings.imports`. */
-  readonly exportPaths: ReadonlyMap<string, string>;
-  readonly importPaths: ReadonlyMap<string, string>;
-}
-
-export interface WithheldField {
-  /** JSON path in `config.json`. */
-  readonly path: string;
-  readonly why: string;
-}
-
-/** The answer: the config that runs, and what was asked for but withheld, by JSON path. */
-export interface Grant {
-  readonly config: OciConfig;
-  readonly withheld: readonly WithheldField[];
-}
+import type { Grant, GrantContext, WithheldField } from './types.ts';
 
 const notKnown = 'Berth does not grant this field';
 

@@ -1,3 +1,3 @@
 /** What an app asks for, held against what it may have: the config that runs. */
 export { grant } from './grant.ts';
-export type { Grant, GrantContext, WithheldField } from './grant.ts';
+export type * from './types.ts';

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
-import type { GrantContext, WithheldField } from './grant.ts';
 import { limits, standardMounts, type Mount } from './profile.ts';
 import type { Request } from './request.ts';
+import type { GrantContext, WithheldField } from './types.ts';
 
 /** Where exports and imports appear in a container. */
 const exportsRoot = '/run/exports';

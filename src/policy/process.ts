@@ -1,7 +1,7 @@
 import { BerthError } from '../lib/errors.ts';
-import type { WithheldField } from './grant.ts';
 import { allowedCapabilities, rlimitCeilings } from './profile.ts';
 import type { Request } from './request.ts';
+import type { WithheldField } from './types.ts';
 
 const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 

@@ -1,7 +1,7 @@
 import { BerthError } from '../lib/errors.ts';
-import type { WithheldField } from './grant.ts';
 import { limits } from './profile.ts';
 import type { Request } from './request.ts';
+import type { WithheldField } from './types.ts';
 
 /** `linux.resources` of the config that runs: bounded memory, processes and processor share; no devices. */
 export function grantResources(request: Request | undefined, withheld: WithheldField[]): Readonly<Record<string, unknown>> {

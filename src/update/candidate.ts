@@ -1,6 +1,7 @@
 import { isArchitectureAccepted, type LaunchSettings, type PackageReport } from '../image/index.ts';
 import { BerthError } from '../lib/errors.ts';
-import { readLaunch, withheldOf, type Withheld } from '../lifecycle/index.ts';
+import { readLaunch, withheldOf } from '../lifecycle/index.ts';
+import type { WithheldField } from '../policy/index.ts';
 import type { ImageRow } from '../store/index.ts';
 import { requireDependencies, type Provided } from './dependencies.ts';
 import { requireAllKept, type InstalledApp } from './dependents.ts';
@@ -18,7 +19,7 @@ export interface Device {
 export interface Candidate {
   readonly report: PackageReport;
   readonly settings: LaunchSettings;
-  readonly withheld: readonly Withheld[];
+  readonly withheld: readonly WithheldField[];
   readonly image: ImageRow;
 }
 

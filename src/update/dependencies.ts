@@ -1,4 +1,4 @@
-import { compareVersions, type Dependency, type DependencyAlternative } from '../image/index.ts';
+import { formatDepends, satisfies, type Dependency, type DependencyAlternative } from '../image/index.ts';
 import { BerthError } from '../lib/errors.ts';
 
 /** Something that satisfies a dependency: an installed app, or a service that the device declares. */
@@ -16,20 +16,12 @@ export interface Missing {
   readonly found: readonly Provided[];
 }
 
-const relations: Readonly<Record<NonNullable<DependencyAlternative['relation']>['operator'], (order: number) => boolean>> = {
-  '<<': (order) => order < 0,
-  '<=': (order) => order <= 0,
-  '=': (order) => order === 0,
-  '>=': (order) => order >= 0,
-  '>>': (order) => order > 0,
-};
-
 /** What of `depends` is not there. */
 export function missingDependencies(depends: readonly Dependency[], provided: readonly Provided[]): readonly Missing[] {
   return depends
-    .filter((dependency) => !dependency.some((alternative) => provided.some((item) => satisfies(item, alternative))))
+    .filter((dependency) => !dependency.some((alternative) => provided.some((item) => isSatisfied(alternative, item))))
     .map((dependency) => ({
-      wanted: formatDependency(dependency),
+      wanted: formatDepends([dependency]),
       found: provided
         .filter((item) => dependency.some((alternative) => alternative.name === item.name))
         .map(({ name, version }) => (version === undefined ? { name } : { name, version })),
@@ -51,15 +43,7 @@ export function requireDependencies(app: string, depends: readonly Dependency[],
   );
 }
 
-function satisfies(item: Provided, alternative: DependencyAlternative): boolean {
-  if (item.name !== alternative.name) return false;
-  if (alternative.relation === undefined) return true;
-  return item.version !== undefined && relations[alternative.relation.operator](compareVersions(item.version, alternative.relation.version));
-}
-
-/** A dependency as a package writes it. */
-export function formatDependency(dependency: Dependency): string {
-  return dependency
-    .map(({ name, relation }) => (relation === undefined ? name : `${name} (${relation.operator} ${relation.version})`))
-    .join(' | ');
+function isSatisfied({ name, relation }: DependencyAlternative, item: Provided): boolean {
+  if (item.name !== name) return false;
+  return relation === undefined || (item.version !== undefined && satisfies(item.version, relation));
 }

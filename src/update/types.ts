@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Digest } from '../lib/digest.ts';
-import type { AppStatus, Withheld } from '../lifecycle/index.ts';
+import type { AppStatus } from '../lifecycle/index.ts';
+import type { WithheldField } from '../policy/index.ts';
 
 /** Phases of an update as a person sees them, in order. */
 export type InstallPhase = 'receiving' | 'storing' | 'switching' | 'starting';
@@ -31,7 +32,7 @@ export interface InstallReport {
   /** What the package brought that was told rather than obeyed. */
   readonly warnings: readonly string[];
   /** What its config asked for and does not get. */
-  readonly withheld: readonly Withheld[];
+  readonly withheld: readonly WithheldField[];
   /** The app afterwards. If it could not start, the install stands and `status.reason` says why. */
   readonly status: AppStatus;
 }
