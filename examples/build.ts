@@ -89,7 +89,7 @@ async function settle(folder: string): Promise<void> {
 
 /** A name for all that goes into the examples, except what Debian changes within one release. */
 async function inputsKey(): Promise<string> {
-  const files = globSync('**/*', { cwd: import.meta.dirname, exclude: ['**/*.test.ts'] });
+  const files = globSync('**/*', { cwd: import.meta.dirname, exclude: ['**/*.test.ts', '*.md'] });
   const sum = sha256Stream();
   const paths = [...files.toSorted().map((name) => join(import.meta.dirname, name)), join(checkout, 'package-lock.json'), '/etc/os-release'];
   for (const path of paths) {

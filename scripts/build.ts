@@ -29,7 +29,7 @@ export async function buildBundles(): Promise<void> {
       target: 'node26',
       legalComments: 'none',
       logLevel: 'warning',
-      define: { BERTH_VERSION: JSON.stringify(version) },
+      define: { BERTH_VERSION: JSON.stringify(version), 'import.meta.dirname': '__dirname' },
     });
     for (const name of Object.keys(programs)) await rename(join(work, `${name}.cjs`), join(dist, `${name}.cjs`));
   } finally {
