@@ -13,11 +13,20 @@ const skip = whyNoContainers();
 /** A demonstration, and all that it has printed. */
 class Demo {
   readonly process: ChildProcess;
+  readonly #exited: Promise<unknown>;
+  #changed = Promise.withResolvers<void>();
   text = '';
 
   constructor(t: TestContext, ...args: string[]) {
     this.process = spawn(process.execPath, [join(projectRoot, 'scripts/demo.ts'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-    for (const stream of [this.process.stdout!, this.process.stderr!]) stream.on('data', (chunk: Buffer) => (this.text += chunk.toString()));
+    this.#exited = once(this.process, 'close');
+    const wake = (chunk?: Buffer | number | null): void => {
+      if (Buffer.isBuffer(chunk)) this.text += chunk.toString();
+      this.#changed.resolve();
+      this.#changed = Promise.withResolvers();
+    };
+    for (const stream of [this.process.stdout!, this.process.stderr!]) stream.on('data', wake);
+    this.process.on('exit', wake);
     t.after(() => this.end('SIGTERM'));
   }
 
@@ -25,16 +34,14 @@ class Demo {
   async says(words: string): Promise<void> {
     while (!this.text.includes(words)) {
       assert.equal(this.process.exitCode, null, this.text);
-      await Promise.race([once(this.process.stdout!, 'data'), once(this.process, 'exit')]);
+      await this.#changed.promise;
     }
   }
 
+  /** Ends it with a signal, or waits until it ends by itself; gives its exit code. */
   async end(signal?: NodeJS.Signals): Promise<number | null> {
-    if (this.process.exitCode === null && this.process.signalCode === null) {
-      const ended = once(this.process, 'exit');
-      if (signal !== undefined) this.process.kill(signal);
-      await ended;
-    }
+    if (signal !== undefined) this.process.kill(signal);
+    await this.#exited;
     return this.process.exitCode;
   }
 }

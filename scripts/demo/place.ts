@@ -67,8 +67,9 @@ export function noteBerthd(pid: number): void {
 /** Ends and removes everything in the place, and gives it back. */
 export async function vacatePlace(): Promise<void> {
   const berthd = readClaim()?.berthd;
-  if (berthd !== undefined && isAlive(berthd)) process.kill(berthd.pid, 'SIGKILL');
-  await removeRemains(territory);
+  // Children of berthd that unpack outlive it for a moment. If its number is another's now, so may be that of its group.
+  const isOurs = berthd !== undefined && (isAlive(berthd) || identifyProcess(berthd.pid) === undefined);
+  await removeRemains({ ...territory, ...(isOurs ? { processGroup: berthd.pid } : {}) });
   rmSync(claimFile, { force: true });
 }
 

@@ -12,6 +12,8 @@ export interface Territory {
   readonly directories: readonly string[];
   /** Absolute path of the cgroup below which all its containers are. */
   readonly cgroup: string;
+  /** Number of the process group of the daemon and its children, if it was started in one of its own. */
+  readonly processGroup?: number;
 }
 
 const cgroupRoot = '/sys/fs/cgroup';
@@ -20,18 +22,18 @@ const cgroupRoot = '/sys/fs/cgroup';
 export function findRemains(territory: Territory): readonly string[] {
   const groups = cgroups(territory);
   return [
-    ...processesIn(groups).map((pid) => `process ${pid}`),
+    ...processes(territory).map((pid) => `process ${pid}`),
     ...mounts(territory).map((path) => `mount ${path}`),
     ...groups.map((path) => `cgroup ${path}`),
     ...territory.directories.filter((path) => existsSync(path)).map((path) => `directory ${path}`),
   ];
 }
 
-/** Ends every process in the cgroups with SIGKILL, then removes cgroups, mounts and directories. */
+/** Ends every process with SIGKILL, the daemon and its children included, then removes cgroups, mounts and directories. */
 export async function removeRemains(territory: Territory): Promise<void> {
-  for (let groups = cgroups(territory); processesIn(groups).length > 0; groups = cgroups(territory)) {
-    groups.forEach(thaw);
-    for (const pid of processesIn(groups)) kill(pid);
+  for (let pids = processes(territory); pids.length > 0; pids = processes(territory)) {
+    cgroups(territory).forEach(thaw);
+    pids.forEach(kill);
     // The kernel takes its time to end them; there is nothing to wait on for processes of others.
     await delay(20);
   }
@@ -46,9 +48,20 @@ function cgroups({ cgroup }: Territory): readonly string[] {
   return tops.flatMap((top) => [top, ...globSync(`${top}/**/`).map((path) => path.replace(/\/$/, ''))]);
 }
 
-function processesIn(groups: readonly string[]): readonly number[] {
-  const pids = groups.flatMap((path) => readIfThere(join(path, 'cgroup.procs')).split('\n'));
-  return [...new Set(pids.filter((pid) => pid !== '').map(Number))];
+function processes(territory: Territory): readonly number[] {
+  const contained = cgroups(territory).flatMap((path) => readIfThere(join(path, 'cgroup.procs')).split('\n'));
+  const pids = contained.filter((pid) => pid !== '').map(Number);
+  return [...new Set([...pids, ...(territory.processGroup === undefined ? [] : membersOf(territory.processGroup))])];
+}
+
+/** Processes of a process group, but for zombies. */
+function membersOf(group: number): readonly number[] {
+  return globSync('/proc/[0-9]*').map((path) => Number(path.slice('/proc/'.length))).filter((pid) => {
+    // State, parent and group follow the program's name, which may itself hold brackets (proc_pid_stat(5)).
+    const stat = readIfThere(`/proc/${pid}/stat`);
+    const [state, , processGroup] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return Number(processGroup) === group && state !== 'Z' && state !== 'X';
+  });
 }
 
 function mounts({ directories }: Territory): readonly string[] {
@@ -75,7 +88,7 @@ function readIfThere(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENODEV', 'EOPNOTSUPP')) return '';
+    if (isErrno(error, 'ENOENT', 'ESRCH', 'ENODEV', 'EOPNOTSUPP')) return '';
     throw error;
   }
 }
