@@ -4,7 +4,7 @@
  * Says what it does, changes nothing that is in order, and is silent then.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, readdirSync, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, readdirSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 const oldestNode = 20;
@@ -153,25 +153,19 @@ function hasOwnNode() {
   }
 }
 
-/** The checkout's owner runs npm, so that `sudo npm start` leaves nothing of root's in somebody's working copy. */
-function asOwner(isRoot) {
-  const { uid, gid } = statSync(checkout);
-  if (!isRoot || uid === 0) return {};
-  const entry = spawnSync('getent', ['passwd', String(uid)], { encoding: 'utf8' }).stdout ?? '';
-  const home = entry.split(':')[5];
-  return home ? { uid, gid, env: { HOME: home } } : {};
-}
-
 function installPackages(isRoot) {
-  const identity = asOwner(isRoot);
+  if (packagesMatch() && hasOwnNode()) return;
   if (!packagesMatch()) {
     say('fetching the packages of package-lock.json into node_modules (npm ci; Node 26 is among them, 150 MB)');
-    if (show('npm', ['ci', '--no-audit', '--no-fund'], identity) !== 0) giveUp('npm ci failed, see above');
+    if (show('npm', ['ci', '--no-audit', '--no-fund']) !== 0) giveUp('npm ci failed, see above');
   }
-  if (hasOwnNode()) return;
-  say('npm has not run the install script that fetches Node 26; running it now (npm rebuild node)');
-  show('npm', ['rebuild', 'node', '--ignore-scripts=false'], identity);
-  if (!hasOwnNode()) giveUp(`there is still no ${ownNode}; see above, and check ignore-scripts and allow-scripts in your npm configuration`);
+  if (!hasOwnNode()) {
+    say('npm has not run the install script that fetches Node 26; running it now (npm rebuild node)');
+    show('npm', ['rebuild', 'node', '--ignore-scripts=false']);
+    if (!hasOwnNode()) giveUp(`there is still no ${ownNode}; see above, and check ignore-scripts and allow-scripts in your npm configuration`);
+  }
+  // `sudo npm start` must leave nothing of root's in somebody's working copy.
+  if (isRoot) show('chown', ['-R', `--reference=${checkout}`, join(checkout, 'node_modules')]);
 }
 
 const [purpose = 'start'] = process.argv.slice(2);
