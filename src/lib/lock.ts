@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { BerthError } from './errors.ts';
 
@@ -14,6 +15,8 @@ const patienceMs = 5000;
  * @throws BerthError `conflict` saying who is meant by `holder` if another process has it
  */
 export function takeLock(path: string, holder: string): Lock {
+  // For the owner alone: who may read a file may also lock it.
+  closeSync(openSync(path, 'a', 0o600));
   const database = new DatabaseSync(path, { timeout: patienceMs });
   try {
     database.exec('BEGIN EXCLUSIVE');
