@@ -3,8 +3,11 @@ import { join } from 'node:path';
 import { BerthError, isErrno } from '../lib/errors.ts';
 import { run } from '../lib/process.ts';
 
-/** Room for sockets, not for data: what an exporting app can take of the host's memory. */
-const tmpfsOptions = 'size=1m,nr_inodes=64,mode=0755,nosuid,nodev,noexec';
+/**
+ * Room for sockets, not for data: what an exporting app can take of the host's memory. Every user may write, since the
+ * app may run as any; of containers only the exporting one has it writable, and on the host nobody but root gets there.
+ */
+const tmpfsOptions = 'size=1m,nr_inodes=64,mode=1777,nosuid,nodev,noexec';
 
 /**
  * The directories that apps export to each other, each a small tmpfs of its own so that no app can fill the host's.
@@ -25,6 +28,7 @@ export function openExchange(runDir: string): Exchange {
   const opening = new Map<string, Promise<string>>();
   const openOnce = async (path: string): Promise<string> => {
     if (!(await isMounted(path))) {
+      await mkdir(root, { recursive: true, mode: 0o700 });
       await mkdir(path, { recursive: true, mode: 0o711 });
       await must('mount', ['-t', 'tmpfs', '-o', tmpfsOptions, 'berth', path]);
     }

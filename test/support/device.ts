@@ -5,7 +5,7 @@ import type { AppStatus } from '../../src/lifecycle/index.ts';
 import type { LogLine } from '../../src/runtime/index.ts';
 import type { InstallReport } from '../../src/update/index.ts';
 import { ApiClient } from './api.ts';
-import { startBerthd, until, type TestDaemon } from './berthd.ts';
+import { startBerthd, until, type TestDaemon, type TestDaemonOptions } from './berthd.ts';
 import { makePackage, type PackageOptions } from './packages.ts';
 
 /** A daemon under test with what scenarios do to it again and again. */
@@ -25,14 +25,14 @@ export interface Device {
 }
 
 /** Starts a daemon for this test; it is taken away when the test ends. */
-export async function startDevice(t: TestContext): Promise<Device> {
-  const daemon = await startBerthd(t);
+export async function startDevice(t: TestContext, options: TestDaemonOptions = {}): Promise<Device> {
+  const daemon = await startBerthd(t, options);
   const api = new ApiClient(daemon.socket);
   return {
     daemon,
     api,
-    install: async (options) => api.install(await makePackage(daemon.directory, { ...options, annotations: { 'stop-timeout': '0s', ...options.annotations } }), { start: true }),
-    refusal: async (options) => refusalOf(api, await makePackage(daemon.directory, options)),
+    install: async (app) => api.install(await makePackage(daemon.directory, { ...app, annotations: { 'stop-timeout': '0s', ...app.annotations } }), { start: true }),
+    refusal: async (app) => refusalOf(api, await makePackage(daemon.directory, app)),
     inside: (app, script) => daemon.berth('exec', app, '/bin/sh', '-c', script),
     logged: async (app) => {
       const { body } = await api.must('GET', `/apps/${app}/logs`);

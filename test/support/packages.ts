@@ -23,6 +23,8 @@ export interface PackageOptions {
   readonly scripts?: Readonly<Record<string, string>>;
   /** More files in the root file system, by path. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Permission bits of such files, by path. */
+  readonly modes?: Readonly<Record<string, number>>;
   readonly outer?: 'ar' | 'tar.gz';
   readonly compression?: 'gz' | 'xz' | 'zst';
 }
@@ -63,6 +65,7 @@ export async function makePackage(directory: string, options: PackageOptions): P
     mkdirSync(join(data, 'rootfs', path, '..'), { recursive: true });
     writeFileSync(join(data, 'rootfs', path), text);
   }
+  for (const [path, mode] of Object.entries(options.modes ?? {})) chmodSync(join(data, 'rootfs', path), mode);
   writeFileSync(join(data, 'config.json'), options.config ?? JSON.stringify(ociConfig(options)));
   const fields = { Package: name, Version: version, Architecture: architecture, Maintainer: 'nobody', Description: `${name} for a test`, ...options.control };
   const stanza = Object.entries(fields).filter(([, value]) => value !== undefined).map(([field, value]) => `${field}: ${value}\n`).join('');
