@@ -116,6 +116,7 @@ for (const [what, changes, path] of [
   ['arguments that are no strings', { process: { args: [1] } }, 'process.args'],
   ['a root elsewhere', { root: { path: '../..' } }, 'root.path'],
   ['a negative user', { process: { args: ['/x'], user: { uid: -1 } } }, 'process.user.uid'],
+  ['a host name that is none', { hostname: 'a b' }, 'hostname'],
   ['a relative working directory', { process: { args: ['/x'], cwd: 'x' } }, 'process.cwd'],
   ['mounts that are no array', { mounts: 'x' }, 'mounts'],
 ] as const) {

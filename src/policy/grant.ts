@@ -3,9 +3,13 @@ import type { Json } from '../lib/json.ts';
 import { grantMounts } from './mounts.ts';
 import { grantProcess } from './process.ts';
 import { maskedPaths, namespaces, readonlyPaths } from './profile.ts';
-import { Request } from './request.ts';
+import { Request, wrong } from './request.ts';
 import { grantResources } from './resources.ts';
 import type { Grant, GrantContext, WithheldField } from './types.ts';
+
+/** sethostname(2): `__NEW_UTS_LEN`. The name is the container's own, in its own namespace. */
+const maxHostnameBytes = 64;
+const hostnamePattern = /^[A-Za-z0-9.+-]{1,64}$/;
 
 const notKnown = 'Berth does not grant this field';
 
@@ -17,7 +21,9 @@ const notKnown = 'Berth does not grant this field';
 export function grant(request: Json, context: GrantContext): Grant {
   const withheld: WithheldField[] = [];
   const top = new Request(request);
-  top.ignore('ociVersion', 'annotations', 'hostname');
+  top.ignore('ociVersion', 'annotations');
+  const hostname = top.string('hostname') ?? context.app.slice(0, maxHostnameBytes);
+  if (!hostnamePattern.test(hostname)) throw wrong('hostname', 'a host name of at most 64 letters, digits, dots and hyphens');
   const root = top.object('root');
   if (root?.string('path') !== 'rootfs') throw new BerthError('bad_package', 'config.json: root.path is not "rootfs"');
   root.ignore('readonly');
@@ -38,7 +44,7 @@ export function grant(request: Json, context: GrantContext): Grant {
     ociVersion: '1.0.2',
     process,
     root: { path: context.rootfs, readonly: true },
-    hostname: context.app.slice(0, 64),
+    hostname,
     mounts,
     linux: {
       cgroupsPath: context.cgroupPath,
