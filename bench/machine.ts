@@ -6,14 +6,14 @@ import { formatSize } from '../src/lib/units.ts';
 /** What figures were measured on, by name. */
 export type Machine = Readonly<Record<string, string>>;
 
-/** Describes this machine; `directory` is on the disk that was used. */
-export async function describeMachine(directory: string): Promise<Machine> {
+/** Describes this machine; `directory` is on the file system that was used, `backing` on the one that holds it. */
+export async function describeMachine(directory: string, backing: string): Promise<Machine> {
   return {
     'processor': `${cpuModel(readFileSync('/proc/cpuinfo', 'utf8'))}, ${availableParallelism()} cores`,
     'memory': formatSize(totalmem()),
     'kernel': readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim(),
     'system': /^PRETTY_NAME="(.*)"$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'unknown',
-    'file system': await firstLine('findmnt', '--noheadings', '--output', 'FSTYPE,SOURCE,OPTIONS', '--target', directory),
+    'file system': `${await fileSystem(directory)}, in a file on ${await fileSystem(backing)}`,
     'runc': await firstLine('runc', '--version'),
     'conmon': await firstLine('conmon', '--version'),
     'dpkg-deb': await firstLine('dpkg-deb', '--version'),
@@ -24,6 +24,10 @@ export async function describeMachine(directory: string): Promise<Machine> {
 /** Name of the first processor in `/proc/cpuinfo`; ARM kernels give only a number there. */
 export function cpuModel(cpuinfo: string): string {
   return /^(?:model name|Hardware|CPU part)\s*:\s*(.+)$/m.exec(cpuinfo)?.[1]?.trim() ?? process.arch;
+}
+
+async function fileSystem(path: string): Promise<string> {
+  return firstLine('findmnt', '--noheadings', '--output', 'FSTYPE,SOURCE,OPTIONS', '--target', path);
 }
 
 async function firstLine(command: string, ...args: readonly string[]): Promise<string> {

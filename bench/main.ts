@@ -1,6 +1,6 @@
 /** The figures that Berth promises, measured side by side with what it is compared with: `npm run bench`. */
 import { existsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { berthBundle, berthdBundle } from '../test/support/berthd.ts';
 import { isMet, type Figure } from './figure.ts';
@@ -71,7 +71,7 @@ async function measure(chosen: readonly Figure[], options: { readonly quick: boo
     // One for each figure, so that none is measured beside the leftovers of another.
     await using bench = await Workbench.make(options);
     const stop = endOnSignal(bench);
-    machine = await describeMachine(bench.directory);
+    machine = await describeMachine(bench.directory, dirname(bench.directory));
     process.stderr.write(`${figure.title} …\n`);
     const row = { figure, measurement: await figure.measure(bench) };
     rows.push(row);
@@ -95,7 +95,10 @@ function endOnSignal(bench: Workbench): () => void {
 }
 
 function json({ rows, ...about }: Results): string {
-  const measured = rows.map(({ figure: { name, title, limit, unit }, measurement }) => ({ name, title, limit, unit, met: isMet({ name, title, limit, unit } as Figure, measurement), ...measurement }));
+  const measured = rows.map(({ figure, measurement }) => {
+    const { name, title, limit, unit } = figure;
+    return { name, title, limit, unit, met: isMet(figure, measurement), ...measurement };
+  });
   return `${JSON.stringify({ ...about, figures: measured }, undefined, 2)}\n`;
 }
 

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { buildBundles } from './build.ts';
 import { giveToOwner } from './owner.ts';
 
-const everything = ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'examples/**/*.test.ts', 'test/**/*.test.ts'];
+const everything = ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'examples/**/*.test.ts', 'bench/**/*.test.ts', 'test/**/*.test.ts'];
 /** A file of tests that takes longer hangs, and is ended by the runner. */
 const fileTimeoutMs = 15 * 60_000;
 
