@@ -53,6 +53,7 @@ export async function startDaemon({ config, version, worker, journal }: DaemonOp
   const updates = openUpdates({
     store,
     lifecycle: supervisor,
+    ready: supervisor.tookOver,
     worker,
     limits: config.limits,
     architectures: config.architectures ?? hostArchitectures(),

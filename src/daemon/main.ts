@@ -38,6 +38,8 @@ async function main(args: readonly string[]): Promise<void> {
     process.stdout.write(values.help ? usage : `berthd ${version}\n`);
     return;
   }
+  // What is made has the modes that the code says, whoever started the daemon.
+  process.umask(0o022);
   const journal = stderrJournal({ debug: values.debug });
   const config = await readConfig(values.config, {
     ...(values.root === undefined ? {} : { root: values.root }),

@@ -71,7 +71,10 @@ async function answers(path: string): Promise<boolean> {
 async function bind(server: Server, path: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', reject);
+  // The socket is there before its mode can be set; until then it is for its owner alone.
+  const umask = process.umask(0o177);
   server.listen({ path }, resolve);
+  process.umask(umask);
   try {
     await promise;
   } catch (error) {

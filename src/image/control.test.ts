@@ -39,6 +39,7 @@ const refused: readonly (readonly [text: string | Buffer, message: RegExp])[] = 
   [base.replace('1.0', 'one'), /does not begin with a digit/],
   [base.replace('demo', 'Demo'), /not a package name/],
   [base.replace('demo', 'a..b'), /not a package name/],
+  [base.replace('demo', 'a'.repeat(129)), /129 characters; a package name has at most 128/],
   [base.replace('Package', 'package'), /must be written Package/],
   [`${base}Package: other\n`, /twice/],
   [`${base}Status: install ok installed\n`, /Status has no place/],

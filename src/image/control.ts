@@ -18,6 +18,8 @@ const foldedFields: readonly string[] = ['Description', 'Conffiles'];
 
 const canonicalNames = new Map([...knownFields, ...foreignFields].map((name) => [name.toLowerCase(), name]));
 const foreignNames = new Set<string>(foreignFields);
+/** The name of an app names directories, control groups and files derived from it. */
+const maxNameLength = 128;
 const packageName = /^[a-z0-9][a-z0-9.+-]*$/;
 /** Policy manual of Debian, section 5.1: printable ASCII but the colon, not beginning with `#` or `-`. */
 const fieldName = /^[!"$-,./0-9;-~][!-9;-~]*$/;
@@ -117,6 +119,7 @@ function required(fields: ReadonlyMap<string, string>, name: string): string {
 }
 
 function checkPackageName(name: string, field: string): string {
+  if (name.length > maxNameLength) throw new BerthError('bad_package', `${field}: "${name.slice(0, 40)}…" has ${name.length} characters; a package name has at most ${maxNameLength}`);
   if (!packageName.test(name) || name.includes('..')) {
     throw new BerthError('bad_package', `${field}: "${name}" is not a package name (small letters, digits, and . + - after the first)`);
   }

@@ -53,6 +53,11 @@ interface Annotation<T> {
   readonly parse: (text: string, field: string) => T;
 }
 
+/** The path is the name of a directory on the host, with other separators. */
+const maxDataPath = 255;
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+
 const signalNames = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH', 'SIGKILL'] as const;
 
 function annotation<T>(name: string, fallback: string, example: string, meaning: string, parse: Annotation<T>['parse']): Annotation<T> {
@@ -62,22 +67,22 @@ function annotation<T>(name: string, fallback: string, example: string, meaning:
 /** Every annotation that Berth knows, in the order of the document. */
 export const annotations = {
   restart: annotation('restart', 'on-failure', 'always', 'when to start again after the app ended by itself: `never`, `on-failure` or `always`', oneOf<RestartPolicy>(['never', 'on-failure', 'always'])),
-  restartDelay: annotation('restart-delay', '1s', '500ms', 'wait before the second restart in a row (the first is at once); doubles for each further one', parseDuration),
-  restartDelayMax: annotation('restart-delay-max', '5m', '1m', 'longest wait between two restarts', parseDuration),
-  restartReset: annotation('restart-reset', '1m', '10s', 'running this long makes the waits begin anew', parseDuration),
+  restartDelay: annotation('restart-delay', '1s', '500ms', 'wait before the second restart in a row (the first is at once); doubles for each further one', duration(10)),
+  restartDelayMax: annotation('restart-delay-max', '5m', '1m', 'longest wait between two restarts', duration(1000)),
+  restartReset: annotation('restart-reset', '1m', '10s', 'running this long makes the waits begin anew', duration(1000)),
   restartLimit: annotation('restart-limit', '10', '5', 'restarts within the window until the app counts as failed and stays down', count(1, 1000)),
-  restartWindow: annotation('restart-window', '10m', '1h', 'the window of `restart-limit`', parseDuration),
+  restartWindow: annotation('restart-window', '10m', '1h', 'the window of `restart-limit`', duration(1000)),
   stopSignal: annotation('stop-signal', 'SIGTERM', 'SIGINT', `signal that asks the app to end: ${signalNames.join(', ')}`, oneOf<string>(signalNames)),
-  stopTimeout: annotation('stop-timeout', '10s', '30s', 'time from the stop signal to SIGKILL', parseDuration),
+  stopTimeout: annotation('stop-timeout', '10s', '30s', 'time from the stop signal to SIGKILL', duration(0, hourMs)),
   healthCommand: annotation('health.command', '', '["/bin/check","--fast"]', 'command and arguments as a JSON array, run in the container; exit 0 is healthy', commandLine),
-  healthInterval: annotation('health.interval', '30s', '5s', 'time between two checks', parseDuration),
-  healthTimeout: annotation('health.timeout', '10s', '2s', 'a check that takes longer has failed', parseDuration),
+  healthInterval: annotation('health.interval', '30s', '5s', 'time between two checks', duration(100)),
+  healthTimeout: annotation('health.timeout', '10s', '2s', 'a check that takes longer has failed', duration(100, hourMs)),
   healthRetries: annotation('health.retries', '3', '2', 'failures in a row until the app is unhealthy and restarted', count(1, 100)),
-  healthStartPeriod: annotation('health.start-period', '0s', '20s', 'failures this soon after the start do not count', parseDuration),
-  startAfter: annotation('start-after', '', 'broker,database', 'apps to be started before this one if they are installed (besides those in `Depends`)', list(appName)),
-  data: annotation('data', '', '/data,/var/lib/app', 'directories whose contents outlive instance and version', list(absolutePath)),
-  exports: annotation('exports', '', 'mqtt', 'names of directories offered to apps that depend on this one, at `/run/exports/<name>` (for sockets)', list(exportName)),
-  imports: annotation('imports', '', 'broker/mqtt', '`<app>/<name>` of directories that other apps export, read-only at `/run/imports/<app>/<name>`; the app must be in `Depends`', list(importName)),
+  healthStartPeriod: annotation('health.start-period', '0s', '20s', 'failures this soon after the start do not count', duration(0)),
+  startAfter: annotation('start-after', '', 'broker,database', 'apps to be started before this one if they are installed (besides those in `Depends`)', list(appName, 64)),
+  data: annotation('data', '', '/data,/var/lib/app', 'directories whose contents outlive instance and version', dataPaths),
+  exports: annotation('exports', '', 'mqtt', 'names of directories offered to apps that depend on this one, at `/run/exports/<name>` (for sockets)', list(exportName, 16)),
+  imports: annotation('imports', '', 'broker/mqtt', '`<app>/<name>` of directories that other apps export, read-only at `/run/imports/<app>/<name>`; the app must be in `Depends`', list(importName, 64)),
 } as const;
 
 /**
@@ -145,13 +150,22 @@ function count(min: number, max: number): (text: string, field: string) => numbe
   };
 }
 
-function list<T>(item: (text: string, field: string) => T): (text: string, field: string) => readonly T[] {
-  return (text, field) =>
-    text
-      .split(',')
-      .map((part) => part.trim())
-      .filter((part) => part !== '')
-      .map((part) => item(part, field));
+/** The bounds keep an app from having the daemon at work all the time, or a timer from running over. */
+function duration(minMs: number, maxMs = 20 * dayMs): (text: string, field: string) => number {
+  return (text, field) => {
+    const value = parseDuration(text, field);
+    if (value < minMs || value > maxMs) throw new BerthError('usage', `${field}: ${text} is not from ${minMs} ms to ${maxMs / hourMs} h`);
+    return value;
+  };
+}
+
+/** Each item costs the host a mount, or the daemon work. */
+function list<T>(item: (text: string, field: string) => T, max: number): (text: string, field: string) => readonly T[] {
+  return (text, field) => {
+    const parts = text.split(',').map((part) => part.trim()).filter((part) => part !== '');
+    if (parts.length > max) throw new BerthError('usage', `${field}: ${parts.length} items; at most ${max} are taken`);
+    return parts.map((part) => item(part, field));
+  };
 }
 
 function commandLine(text: string, field: string): readonly string[] {
@@ -162,8 +176,8 @@ function commandLine(text: string, field: string): readonly string[] {
   } catch (error) {
     throw new BerthError('usage', `${field}: not a JSON array of strings`, { cause: error });
   }
-  if (!Array.isArray(value) || value.length === 0 || !value.every((part) => typeof part === 'string')) {
-    throw new BerthError('usage', `${field}: not a JSON array of at least one string`);
+  if (!Array.isArray(value) || value.length === 0 || !value.every((part) => typeof part === 'string' && !part.includes('\0'))) {
+    throw new BerthError('usage', `${field}: not a JSON array of at least one string (without zero bytes)`);
   }
   return value;
 }
@@ -185,6 +199,23 @@ function exportName(text: string, field: string): string {
 
 function importName(text: string, field: string): string {
   return pattern(/^[a-z0-9][a-z0-9.+-]*\/[a-z0-9][a-z0-9-]{0,31}$/, 'of the form <app>/<name>')(text, field);
+}
+
+/** A data directory is one directory on the host, so none lies in another. */
+function dataPaths(text: string, field: string): readonly string[] {
+  const paths = list(dataPath, 32)(text, field);
+  for (const path of paths) {
+    const inner = paths.find((other) => other.startsWith(`${path}/`));
+    if (inner !== undefined) throw new BerthError('usage', `${field}: ${inner} lies in ${path}, which is kept as a whole; leave it out`);
+  }
+  return paths;
+}
+
+function dataPath(text: string, field: string): string {
+  const path = absolutePath(text, field);
+  if (path.length > maxDataPath) throw new BerthError('usage', `${field}: "${path.slice(0, 40)}…" is longer than ${maxDataPath} characters`);
+  if (/^\/(proc|sys|dev)(\/|$)/.test(path)) throw new BerthError('usage', `${field}: "${path}" lies where the kernel's own file systems are`);
+  return path;
 }
 
 function absolutePath(text: string, field: string): string {

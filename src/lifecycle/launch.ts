@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { settingsOfConfig, type LaunchSettings } from '../image/index.ts';
 import type { Json } from '../lib/json.ts';
 import { grant, type Grant, type WithheldField } from '../policy/index.ts';
+import { dataDirectory } from '../store/index.ts';
 
 /** An app's `config.json`, read: what it asks for and how it wants to be run. */
 export interface LaunchRequest {
@@ -38,7 +39,7 @@ export function planLaunch({ request, settings }: LaunchRequest, places: LaunchP
     settings,
     rootfs: join(places.bundle, 'rootfs'),
     cgroupPath: places.cgroupPath,
-    dataPaths: new Map(settings.data.map((path) => [path, join(places.data, path)])),
+    dataPaths: new Map(settings.data.map((path) => [path, dataDirectory(places.data, path)])),
     exportPaths: places.exportPaths,
     importPaths: places.importPaths,
   });

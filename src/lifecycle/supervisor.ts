@@ -64,6 +64,10 @@ class AppSupervisor implements Supervisor {
     this.#stopListening = runtime.onExit((exit) => this.#apps.get(exit.app)?.exited(exit));
   }
 
+  get tookOver(): Promise<void> {
+    return this.#tookOver.promise;
+  }
+
   list(): readonly AppStatus[] {
     return [...this.#apps.values()].map((app) => app.status()).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }

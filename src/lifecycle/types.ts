@@ -105,6 +105,8 @@ export interface Lifecycle {
 export interface Supervisor extends Lifecycle {
   /** Takes over what runs, sweeps what nobody knows, then starts what should run, in order. Resolves when every start was tried. */
   boot(): Promise<void>;
+  /** Resolves when what runs has been taken over. */
+  readonly tookOver: Promise<void>;
   /** Stops supervising; instances go on (daemon upgrade). */
   detach(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync, renameSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { replaceFileSync } from '../lib/durable.ts';
@@ -49,6 +49,8 @@ export function openDatabase(root: string, { now, waitMs }: { readonly now: numb
 }
 
 function prepare(path: string, waitMs: number): DatabaseSync {
+  // For root alone: who can read it could lock it. SQLite gives its other files the same mode.
+  closeSync(openSync(path, 'a', 0o600));
   const database = new DatabaseSync(path, { timeout: waitMs });
   try {
     // Held until the database is closed or the process ends: one daemon for each store.

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -153,4 +153,22 @@ for (const [what, damage] of [
 test('a second daemon cannot open the same store', async (t) => {
   const { root } = open(t);
   assert.throws(() => openStore(root, { journal: () => undefined, now: 1, waitMs: 0 }), /another berthd/);
+});
+
+test('an image that is published again replaces the one that is there, also when the database names it', async (t) => {
+  const { store, root } = open(t);
+  const row = image('web', '1');
+  await install(store, row);
+  const damaged = join(root, 'images', digestHex(row.digest), 'bundle', 'damage');
+  writeFileSync(damaged, '');
+  await install(store, row);
+  assert.equal(existsSync(damaged), false);
+  assert.equal(directories(root, row.digest), true);
+});
+
+test('database and data are for root alone, whatever the umask', (t) => {
+  const before = process.umask(0o000);
+  t.after(() => { process.umask(before); });
+  const { root } = open(t);
+  for (const name of ['berth.db', 'berth.db-wal', 'data']) assert.equal(statSync(join(root, name)).mode & 0o077, 0, name);
 });

@@ -14,7 +14,7 @@ export interface WritableStore extends Store {
   stage(): Promise<StagingDirectory>;
   /**
    * Puts a staged image on disk under its digest: contents durable, renamed, parent durable. Naming it in the database
-   * is the caller's next step ({@link commitInstall}); until then it is garbage. One that is there already is kept.
+   * is the caller's next step ({@link commitInstall}); until then it is garbage. What is there already is replaced.
    */
   publishImage(staged: string, digest: Digest): Promise<void>;
   /** One transaction: the image is named, and the app's row made or pointed at it. */
@@ -52,10 +52,10 @@ export function openStore(root: string, options: StoreOptions): WritableStore {
   mkdirSync(root, { recursive: true, mode: 0o711 });
   const { database, complete, trouble } = openDatabase(root, { now: options.now, waitMs: options.waitMs ?? 5000 });
   if (trouble !== undefined) options.journal('error', `${trouble}; no image or data directory will be deleted`);
-  // Parents of a root file system can be passed through, not read; data is for root and the app alone.
+  // Parents of a root file system can be passed through, not read. Data is mounted by root: nobody else gets there.
   mkdirSync(join(root, 'images'), { recursive: true, mode: 0o711 });
   mkdirSync(join(root, 'staging'), { recursive: true, mode: 0o711 });
-  mkdirSync(join(root, 'data'), { recursive: true, mode: 0o711 });
+  mkdirSync(join(root, 'data'), { recursive: true, mode: 0o700 });
   return new SqliteStore(root, database, complete);
 }
 
@@ -117,10 +117,9 @@ class SqliteStore implements WritableStore {
 
   async publishImage(staged: string, digest: Digest): Promise<void> {
     const { directory } = this.imagePaths(digest);
-    if (this.image(digest) !== undefined) return;
-    // Not named: left over from an update that was cut short, perhaps half on disk.
-    if (existsSync(directory)) await removeTree(directory);
     await syncFileSystem(staged);
+    // Left over from an update that was cut short, perhaps half on disk, or damaged since.
+    if (existsSync(directory)) await removeTree(directory);
     await publish(staged, directory);
   }
 

@@ -1,21 +1,21 @@
-import type { Stats } from 'node:fs';
-import { chmod, chown, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { parseDepends, unpackInChild, verifyImage, type LaunchSettings, type PackageLimits, type WorkerCommand } from '../image/index.ts';
+import { parseDepends, unpackInChild, verifyImage, type LaunchSettings, type PackageLimits, type PackageReport, type WorkerCommand } from '../image/index.ts';
 import type { Clock } from '../lib/clock.ts';
-import { removeTree } from '../lib/durable.ts';
-import { BerthError, asBerthError, isErrno } from '../lib/errors.ts';
+import { BerthError, asBerthError } from '../lib/errors.ts';
 import type { Lifecycle } from '../lifecycle/index.ts';
-import type { AppRow, WritableStore } from '../store/index.ts';
+import type { AppRow, ImageRow, WritableStore } from '../store/index.ts';
 import { exchangeOf, judge, type Candidate, type Device } from './candidate.ts';
+import { makeDataDirectories } from './data.ts';
 import { requireNobodyNeeds, type InstalledApp } from './dependents.ts';
 import { Queue } from './queue.ts';
-import type { InstallOptions, InstallReport, Updates } from './types.ts';
+import type { InstallOptions, InstallPhase, InstallReport, Updates } from './types.ts';
 
 export interface UpdatesOptions {
   readonly store: WritableStore;
   readonly lifecycle: Lifecycle;
+  /** Resolves when the lifecycle knows what runs from before. */
+  readonly ready: Promise<void>;
   /** How to start the unpacking child. */
   readonly worker: WorkerCommand;
   readonly limits: PackageLimits;
@@ -29,26 +29,36 @@ export interface UpdatesOptions {
   readonly clock: Clock;
 }
 
-/** The coordinator: every change of what is installed goes through its queue. */
+/** The coordinator: every change of what is installed goes through it. */
 export function openUpdates(options: UpdatesOptions): Updates {
-  const queue = new Queue();
-  const coordinator = new Coordinator(options);
-  return {
-    install: (payload, installOptions) => queue.run(() => coordinator.install(payload, installOptions)),
-    remove: (app, removeOptions) => queue.run(() => coordinator.remove(app, removeOptions)),
-  };
+  return new Coordinator(options);
 }
 
-class Coordinator {
+class Coordinator implements Updates {
   readonly #options: UpdatesOptions;
+  /** One payload after the other, since each needs memory and room. */
+  readonly #payloads = new Queue();
+  /** One change after the other; a payload that comes slowly holds none up. */
+  readonly #changes = new Queue();
 
   constructor(options: UpdatesOptions) {
     this.#options = options;
   }
 
+  async install(payload: Readable, options: InstallOptions): Promise<InstallReport> {
+    // It may break off while it waits for its turn, or after it was refused, when nobody else listens.
+    payload.on('error', () => undefined);
+    return this.#payloads.run(() => this.#install(payload, options));
+  }
+
+  async remove(app: string, options: { readonly purge: boolean }): Promise<void> {
+    return this.#changes.run(() => this.#remove(app, options));
+  }
+
   /** Acquire, verify and stage in one pass over the stream; then switch, then start. */
-  async install(payload: Readable, { start, signal, onProgress }: InstallOptions): Promise<InstallReport> {
-    const { store, lifecycle, worker, limits, clock } = this.#options;
+  async #install(payload: Readable, options: InstallOptions): Promise<InstallReport> {
+    const { store, worker, limits } = this.#options;
+    const { signal, onProgress } = options;
     let bytes = 0;
     await using staging = await store.stage();
     const report = await unpackInChild(payload, staging.path, {
@@ -60,26 +70,35 @@ class Coordinator {
         onProgress?.({ phase: 'receiving', bytes });
       },
     });
+    return await this.#changes.run(() => this.#switch(staging.path, report, { ...options, tell: (phase) => onProgress?.({ phase, bytes }) }));
+  }
+
+  /** From a staged package to an app that runs it. */
+  async #switch(staged: string, report: PackageReport, options: InstallOptions & { readonly tell: (phase: InstallPhase) => void }): Promise<InstallReport> {
+    const { store, lifecycle, clock, ready } = this.#options;
+    const { start, signal, tell } = options;
+    await ready;
+    if (signal?.aborted === true) throw new BerthError('cancelled', 'the installation was cancelled', { cause: signal.reason });
     const candidate = judge(report, await this.#device(), clock.now());
     const name = candidate.image.package;
     this.#requireStopped(name);
-
-    onProgress?.({ phase: 'storing', bytes });
-    await this.#publish(staging.path, candidate);
-    await makeDataDirectories(store.dataPath(name, store.app(name)?.dataGeneration ?? 1), candidate.settings, join(store.imagePaths(report.digest).bundle, 'rootfs'));
-
-    onProgress?.({ phase: 'switching', bytes });
-    const before = store.app(name);
-    const previous = before === undefined ? undefined : store.image(before.image);
-    this.#requireStopped(name);
-    const desired = before?.desired ?? (start ? 'running' : 'stopped');
-    store.commitInstall(candidate.image, { name, desired, now: clock.now() });
-    lifecycle.admit(name);
-    lifecycle.announce({ type: 'app.installed', app: name, message: `${name} ${candidate.image.version} was installed`, detail: { digest: report.digest } });
-    await store.collect();
-
-    if (desired === 'running') {
-      onProgress?.({ phase: 'starting', bytes });
+    let previous: ImageRow | undefined;
+    try {
+      tell('storing');
+      await this.#publish(staged, candidate);
+      tell('switching');
+      // Somebody may have started it meanwhile.
+      this.#requireStopped(name);
+      const before = store.app(name);
+      previous = before === undefined ? undefined : store.image(before.image);
+      store.commitInstall(candidate.image, { name, desired: before?.desired ?? (start ? 'running' : 'stopped'), now: clock.now() });
+      lifecycle.admit(name);
+      lifecycle.announce({ type: 'app.installed', app: name, message: `${name} ${candidate.image.version} was installed`, detail: { digest: report.digest } });
+    } finally {
+      await this.#collect(name);
+    }
+    if (lifecycle.show(name).desired === 'running') {
+      tell('starting');
       await startIfPossible(lifecycle, name);
     }
     return {
@@ -96,7 +115,7 @@ class Coordinator {
     };
   }
 
-  async remove(app: string, { purge }: { readonly purge: boolean }): Promise<void> {
+  async #remove(app: string, { purge }: { readonly purge: boolean }): Promise<void> {
     const { store, lifecycle, forget } = this.#options;
     const { version } = lifecycle.show(app);
     const device = await this.#device();
@@ -105,8 +124,17 @@ class Coordinator {
     store.commitRemove(app, { purge });
     lifecycle.withdraw(app);
     await forget(app);
-    await store.collect();
+    await this.#collect(app);
     lifecycle.announce({ type: 'app.removed', app, message: `${app} ${version} was removed${purge ? ' with its data' : ''}` });
+  }
+
+  /** What is to be deleted and cannot be is tried again at the next change and the next start; the change stands. */
+  async #collect(app: string): Promise<void> {
+    try {
+      await this.#options.store.collect();
+    } catch (error) {
+      this.#options.lifecycle.announce({ type: 'app.warning', app, message: `what is no longer needed could not be deleted yet: ${asBerthError(error).message}` });
+    }
   }
 
   async #device(): Promise<Device> {
@@ -126,38 +154,15 @@ class Coordinator {
     throw new BerthError('conflict', `${name} ${version} is ${state}; stop it before it is replaced: berth stop ${name}`);
   }
 
-  async #publish(staged: string, { report }: Candidate): Promise<void> {
+  /** Puts on disk all that the app's row will name: its image and its data directories. */
+  async #publish(staged: string, { image, settings }: Candidate): Promise<void> {
     const { store } = this.#options;
-    const { directory } = store.imagePaths(report.digest);
-    if (store.image(report.digest) !== undefined) {
-      const differences = await verifyImage(directory);
-      if (differences.length === 0) return;
-      // The image that the database names was damaged on disk; this is the same one, whole.
-      await removeTree(directory);
-    }
-    await store.publishImage(staged, report.digest);
-  }
-}
-
-/** Makes the app's data directories, owned and readable as the image's directories of the same paths. */
-async function makeDataDirectories(data: string, settings: LaunchSettings, rootfs: string): Promise<void> {
-  for (const path of settings.data) {
-    const directory = join(data, path);
-    const made = await mkdir(directory, { recursive: true, mode: 0o711 });
-    if (made === undefined) continue;
-    const model = await statIfThere(join(rootfs, path));
-    if (model === undefined) continue;
-    await chown(directory, model.uid, model.gid);
-    await chmod(directory, model.mode & 0o1777);
-  }
-}
-
-async function statIfThere(path: string): Promise<Stats | undefined> {
-  try {
-    return await stat(path);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
+    const { digest, package: name } = image;
+    const { directory, bundle } = store.imagePaths(digest);
+    // One that was damaged on disk is replaced by the same, whole.
+    const isThere = store.image(digest) !== undefined && (await verifyImage(directory, { digest })).length === 0;
+    if (!isThere) await store.publishImage(staged, digest);
+    await makeDataDirectories(store.dataPath(name, store.app(name)?.dataGeneration ?? 1), settings.data, join(bundle, 'rootfs'));
   }
 }
 
