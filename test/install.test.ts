@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { verifyImage } from '../src/image/index.ts';
 import { berthdBundle, whyNoContainers } from './support/berthd.ts';
 import { startDevice } from './support/device.ts';
 
@@ -45,5 +46,21 @@ test('what the daemon makes is closed to others whatever umask it was started wi
       'root': '711', 'root/berth.db': '600', 'root/data': '700', 'root/logs': '700',
       'run': '711', 'run/berth.sock': '660', 'run/bundles': '700', 'run/exchange': '700', 'run/lock': '600',
     }, `with umask ${umask}`);
+  }
+});
+
+test('an app of another user can write its data, and its image stays as it was packed', limit, async (t) => {
+  const { daemon, install, inside } = await startDevice(t);
+  const process = { user: { uid: 1000, gid: 1001 }, args: ['/bin/sleep', '1000'], cwd: '/work/deep' };
+  const { digest } = await install({ name: 'web', annotations: { data: '/var/lib/web' }, oci: { process } });
+  assert.equal((await inside('web', 'pwd; echo kept > /var/lib/web/file; cat /var/lib/web/file')).stdout, '/work/deep\nkept\n');
+  assert.deepEqual(await verifyImage(join(daemon.root, 'images', digest.slice('sha256:'.length)), { digest }), []);
+});
+
+test('apps can have the names of files that the kernel has', limit, async (t) => {
+  const { install } = await startDevice(t);
+  for (const name of ['tasks', 'cgroup.procs', 'a+b.c-d']) {
+    const { status } = await install({ name, version: '9:1.0~rc1+x-3', annotations: { data: '/data', exports: 'web' } });
+    assert.equal(status.state, 'running', name);
   }
 });

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { BerthError, isErrno } from '../lib/errors.ts';
 import { hostArchitectures } from './architecture.ts';
 import { bundleConfig, type Launch, launchOf } from './bundle-config.ts';
-import { mountPathsOfConfig } from './config.ts';
+import { neededDirectories } from './config.ts';
 import { plainContent } from './content.ts';
 import { formatControl, parseControl } from './control.ts';
 import type { PackOptions } from './data-writer.ts';
@@ -11,7 +11,7 @@ import { addFiles } from './file-list.ts';
 import { addFolder, folderTime, type FolderOptions, impliedTime, type TimeRule } from './folder.ts';
 import { addLayer } from './layers.ts';
 import { defaultLimits } from './limits.ts';
-import { missingMountPoints } from './mount-points.ts';
+import { missingDirectories } from './mount-points.ts';
 import { Notes } from './notes.ts';
 import { packTree, type WrittenPackage } from './package-writer.ts';
 import type { Recipe } from './recipe-schema.ts';
@@ -134,7 +134,7 @@ function limitWarnings({ bytes, entries, unpackedBytes }: WrittenPackage): reado
 /** Refuses what an installation would refuse. */
 function checkBundle(config: string, kindAt: (path: string) => 'dir' | 'file' | 'symlink' | undefined): void {
   if (Buffer.byteLength(config) > defaultLimits.configBytes) throw new BerthError('too_large', `config.json: more than ${defaultLimits.configBytes} bytes`);
-  missingMountPoints(mountPathsOfConfig(config), kindAt);
+  missingDirectories(neededDirectories(config), kindAt);
 }
 
 function controlFields({ name, version, architecture, maintainer, depends, description }: Recipe): readonly (readonly [string, string])[] {

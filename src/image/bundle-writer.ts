@@ -74,10 +74,10 @@ export class BundleWriter {
     }
   }
 
-  /** A directory that is no entry of the package, only a place to mount on. */
-  mountPoint(path: string): void {
+  /** A directory that is no entry of the package, only a place to mount on; root's unless `owner` is given. */
+  mountPoint(path: string, owner?: Pick<EntryMeta, 'uid' | 'gid'>): void {
     this.dir(path);
-    this.finishDir(path, mountPointMeta);
+    this.finishDir(path, { ...mountPointMeta, ...owner });
   }
 
   /** Opens the bundle itself to those who pass through. */

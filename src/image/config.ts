@@ -1,5 +1,5 @@
-import { posix } from 'node:path';
 import { BerthError } from '../lib/errors.ts';
+import { isPlainAbsolutePath } from './entry-path.ts';
 import { parseSettings, type LaunchSettings } from './settings.ts';
 
 /**
@@ -10,24 +10,49 @@ export function settingsOfConfig(text: string): LaunchSettings {
   return parseSettings(annotationsOf(text));
 }
 
+/** Directories of a rootfs that the runtime needs, besides those of every container; absolute paths. */
+export interface NeededDirectories {
+  /** Where the app's data is mounted. */
+  readonly data: readonly string[];
+  /** Where a tmpfs is mounted that the app asks for (OCI runtime specification, `mounts`). */
+  readonly tmpfs: readonly string[];
+  /** `process.cwd`: a runtime makes it where it is missing, and the image is not to change. */
+  readonly cwd: string | undefined;
+  /** `process.user`, whose the data is unless the image says otherwise. */
+  readonly user: { readonly uid: number; readonly gid: number };
+}
+
 /**
- * Where the runtime will mount something of the app's own, besides what every container has: its data paths and the
- * tmpfs it asks for (OCI runtime specification, `mounts`), as absolute paths.
+ * What a bundle's `config.json` needs of its rootfs. Values of the wrong kind need nothing: `policy/` refuses them.
  * @throws BerthError `bad_package` as {@link settingsOfConfig}
  */
-export function mountPathsOfConfig(text: string): readonly string[] {
+export function neededDirectories(text: string): NeededDirectories {
   const { data } = settingsOfConfig(text);
-  const { mounts } = JSON.parse(text) as { mounts?: unknown };
-  const wanted = Array.isArray(mounts) ? mounts.filter(isTmpfs).map((mount) => mount.destination) : [];
-  return [...data, ...wanted.filter((path) => posix.normalize(path) === path && !standard.test(path))];
+  const { mounts, process } = JSON.parse(text) as { mounts?: unknown; process?: { cwd?: unknown; user?: { uid?: unknown; gid?: unknown } | null } | null };
+  const tmpfs = Array.isArray(mounts) ? mounts.filter(isTmpfs).map((mount) => mount.destination) : [];
+  const { cwd, user } = process ?? {};
+  return {
+    data,
+    tmpfs: tmpfs.filter(isOwn),
+    cwd: typeof cwd === 'string' && isOwn(cwd) ? cwd : undefined,
+    user: { uid: idOf(user?.uid), gid: idOf(user?.gid) },
+  };
 }
 
 /** At and below these the runtime mounts its own file systems first. */
-const standard = /^\/(proc|sys|dev|tmp|run)?(\/|$)/;
+const standard = /^\/(proc|sys|dev|tmp|run)(\/|$)/;
+
+function isOwn(path: string): boolean {
+  return isPlainAbsolutePath(path) && !standard.test(path);
+}
 
 function isTmpfs(mount: unknown): mount is { readonly destination: string } {
   const { type, destination } = (mount ?? {}) as { type?: unknown; destination?: unknown };
-  return type === 'tmpfs' && typeof destination === 'string' && destination.startsWith('/');
+  return type === 'tmpfs' && typeof destination === 'string';
+}
+
+function idOf(value: unknown): number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 0x7fff_ffff ? (value as number) : 0;
 }
 
 function annotationsOf(text: string): Readonly<Record<string, string>> {

@@ -47,6 +47,11 @@ export function checkEntryPath(path: string, limits: PathLimits, where: string):
   if (fault !== undefined) throw new BerthError(fault.code, `${where}: "${path.slice(0, 200)}" ${fault.reason}`);
 }
 
+/** True for an absolute path below `/` that could be an entry's: normal, of plain characters, not too long. */
+export function isPlainAbsolutePath(path: string): boolean {
+  return path.startsWith('/') && pathFault(path.slice(1), { pathBytes: linkBytes - 1, pathDepth: 128 }) === undefined;
+}
+
 function pathFault(path: string, limits: PathLimits): Fault | undefined {
   const bytes = Buffer.byteLength(path);
   if (bytes > limits.pathBytes) return { code: 'too_large', reason: `is a path of ${bytes} bytes; at most ${limits.pathBytes} are allowed` };

@@ -14,6 +14,7 @@ export type { UnpackInChildOptions, WorkerCommand } from './worker.ts';
 export { verifyImage } from './verify-image.ts';
 export type { VerifyImageOptions } from './verify-image.ts';
 export { settingsOfConfig } from './config.ts';
+export { isPlainAbsolutePath } from './entry-path.ts';
 export { buildPackage } from './build.ts';
 export type { BuildOptions, BuildReport } from './build.ts';
 export { compressionLevels } from './compressor.ts';

@@ -1,4 +1,5 @@
 import { BerthError } from '../lib/errors.ts';
+import type { NeededDirectories } from './config.ts';
 
 /** What every container has mounted (OCI runtime specification, "Default Filesystems", and /tmp and /run). */
 const standardMountPoints: readonly string[] = ['proc', 'sys', 'dev', 'tmp', 'run'];
@@ -6,27 +7,31 @@ const standardMountPoints: readonly string[] = ['proc', 'sys', 'dev', 'tmp', 'ru
 type NodeKind = 'dir' | 'symlink' | 'file' | 'hardlink';
 
 /**
- * Directories missing in a rootfs where the runtime will mount something, parents first, without leading slash: the
- * standard ones and the app's own (`paths`). They are made when an image is unpacked, because it never changes later;
- * they are no part of the content manifest, and a check of the image against it leaves them out.
- * @throws BerthError `bad_package` if one of `paths` leads over a link or file. Standard ones that do are left alone.
+ * Directories missing in a rootfs that the runtime would make or mount something on, parents first, without leading
+ * slash: the standard ones and those that the app needs. They are made when an image is unpacked, because it never
+ * changes later; they are no part of the content manifest, and a check of the image against it leaves them out.
+ * @throws BerthError `bad_package` if a mount of the app's own leads over a link or file. The standard ones and the
+ * working directory are left alone then.
  */
-export function missingMountPoints(paths: readonly string[], kindAt: (path: string) => NodeKind | undefined): readonly string[] {
+export function missingDirectories({ data, tmpfs, cwd }: NeededDirectories, kindAt: (path: string) => NodeKind | undefined): readonly string[] {
   const missing = new Set<string>();
   for (const path of standardMountPoints) if (kindAt(path) === undefined) missing.add(path);
-  for (const path of paths.map((absolute) => absolute.slice(1))) {
+  for (const path of [...data, ...tmpfs].map((absolute) => absolute.slice(1))) {
     for (const ancestor of withAncestors(path)) {
       const kind = kindAt(ancestor);
       if (kind === undefined) missing.add(ancestor);
       else if (kind !== 'dir') throw new BerthError('bad_package', `config.json: the directory /${path}, on which something is mounted, leads over /${ancestor}, which is a ${kind} in the rootfs`);
     }
   }
+  const onTheWay = cwd === undefined ? [] : withAncestors(cwd.slice(1));
+  const end = onTheWay.findIndex((path) => ![undefined, 'dir'].includes(kindAt(path)));
+  if (end < 0) for (const path of onTheWay) if (kindAt(path) === undefined) missing.add(path);
   return [...missing];
 }
 
-/** Every path that {@link missingMountPoints} may give. */
-export function allMountPoints(paths: readonly string[]): readonly string[] {
-  return missingMountPoints(paths, () => undefined);
+/** Every path that {@link missingDirectories} may give. */
+export function allNeededDirectories(needed: NeededDirectories): readonly string[] {
+  return missingDirectories(needed, () => undefined);
 }
 
 /** `a`, `a/b`, `a/b/c` for `a/b/c`. */

@@ -15,9 +15,9 @@ import { imageNames } from './image-names.ts';
 import { formatManifestEntry, formatManifestHeader, manifestMember, sameFields, signatureMember } from './manifest.ts';
 import { ManifestCursor } from './manifest-cursor.ts';
 import { fileManifestStore, memoryManifestStore, type ManifestStore } from './manifest-store.ts';
-import { missingMountPoints } from './mount-points.ts';
+import { missingDirectories } from './mount-points.ts';
 import { packageMembers, readWhole, type PackageMember } from './package-reader.ts';
-import { mountPathsOfConfig } from './config.ts';
+import { neededDirectories } from './config.ts';
 import { TarParser } from './tar-reader.ts';
 import type { Control, ManifestEntry, PackageLimits, PackageReport } from './types.ts';
 import { Warnings } from './warnings.ts';
@@ -258,9 +258,11 @@ class Unpacking {
 
   #finishBundle(unpacker: DataUnpacker, config: string | undefined): void {
     if (config !== undefined && unpacker.hasRootfs()) {
-      const paths = mountPathsOfConfig(config);
+      const needed = neededDirectories(config);
       const kindAt = (path: string): ReturnType<DataUnpacker['kindAt']> => unpacker.kindAt(`${rootfsPath}/${path}`);
-      for (const path of missingMountPoints(paths, kindAt)) this.#writer?.mountPoint(`${rootfsPath}/${path}`);
+      for (const path of missingDirectories(needed, kindAt)) {
+        this.#writer?.mountPoint(`${rootfsPath}/${path}`, needed.data.includes(`/${path}`) ? needed.user : undefined);
+      }
     }
     unpacker.finishDirs();
     this.#writer?.finish();

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { digestHex, sha256Hex, sha256Stream, type Digest } from '../lib/digest.ts';
 import { asBerthError, isErrno } from '../lib/errors.ts';
-import { mountPathsOfConfig } from './config.ts';
+import { neededDirectories } from './config.ts';
 import { configPath, rootfsPath } from './data-unpacker.ts';
 import { comparePaths } from './entry-path.ts';
 import { imageNames } from './image-names.ts';
 import { manifestLines } from './manifest-cursor.ts';
 import type { ManifestLimits } from './manifest.ts';
 import { fileChunks } from './manifest-store.ts';
-import { allMountPoints } from './mount-points.ts';
+import { allNeededDirectories } from './mount-points.ts';
 import type { ManifestEntry } from './types.ts';
 
 /** The manifest was within the device's limits when the image was unpacked. */
@@ -169,5 +169,5 @@ function mountPointsOf(bundle: string): ReadonlySet<string> {
     if (isErrno(error, 'ENOENT', 'EISDIR')) return new Set();
     throw error;
   }
-  return new Set(allMountPoints(mountPathsOfConfig(config)).map((path) => `${rootfsPath}/${path}`));
+  return new Set(allNeededDirectories(neededDirectories(config)).map((path) => `${rootfsPath}/${path}`));
 }

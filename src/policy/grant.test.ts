@@ -100,6 +100,26 @@ test('a tmpfs is granted with a bounded size, and nowhere below the kernel inter
   assert.deepEqual(withheld({ mounts }), ['mounts[1]', 'mounts[2]', 'mounts[3]', 'mounts[4]']);
 });
 
+for (const [what, mount] of [
+  ['a slash at its end', { destination: '/a/' }],
+  ['a zero byte', { destination: '/a\0' }],
+  ['a name that no file system takes', { destination: `/${'a'.repeat(300)}` }],
+  ['no limit of its size', { destination: '/a', options: ['size=0'] }],
+] as const) {
+  test(`a tmpfs with ${what} is withheld`, () => {
+    assert.deepEqual(withheld({ mounts: [{ type: 'tmpfs', source: 'tmpfs', ...mount }] }), ['mounts[0]']);
+  });
+}
+
+test('of very many tmpfs the first are granted', () => {
+  const mounts = Array.from({ length: 70 }, (_, index) => ({ type: 'tmpfs', source: 'tmpfs', destination: `/t${index}` }));
+  assert.deepEqual(withheld({ mounts }), ['mounts[64]', 'mounts[65]', 'mounts[66]', 'mounts[67]', 'mounts[68]', 'mounts[69]']);
+});
+
+test('resource limits with names of JavaScript are unknown ones', () => {
+  assert.deepEqual(withheld({ process: { args: ['/x'], rlimits: [{ type: 'constructor', soft: 1, hard: 1 }] } }), ['process.rlimits[0]']);
+});
+
 test('data, exports and imports are mounted from where the context says', () => {
   const mounts = config().mounts.filter((mount) => mount.type === 'bind');
   assert.deepEqual(mounts.map(({ source, destination }) => [source, destination]), [
@@ -119,6 +139,16 @@ for (const [what, changes, path] of [
   ['a host name that is none', { hostname: 'a b' }, 'hostname'],
   ['a relative working directory', { process: { args: ['/x'], cwd: 'x' } }, 'process.cwd'],
   ['mounts that are no array', { mounts: 'x' }, 'mounts'],
+  ['a zero byte in its arguments', { process: { args: ['/x', 'a\0b'] } }, 'process.args'],
+  ['a zero byte in its environment', { process: { args: ['/x'], env: ['A=\0'] } }, 'process.env'],
+  ['a zero byte in its working directory', { process: { args: ['/x'], cwd: '/\0' } }, 'process.cwd'],
+  ['an environment without a value', { process: { args: ['/x'], env: ['A=1', 'B'] } }, 'process.env[1]'],
+  ['a user that no runtime takes', { process: { args: ['/x'], user: { uid: 4_294_967_294 } } }, 'process.user.uid'],
+  ['a negative group', { process: { args: ['/x'], user: { additionalGids: [1, -5] } } }, 'process.user.additionalGids'],
+  ['a umask that is none', { process: { args: ['/x'], user: { umask: 0o1000 } } }, 'process.user.umask'],
+  ['a soft limit above the hard one', { process: { args: ['/x'], rlimits: [{ type: 'RLIMIT_NOFILE', soft: 2, hard: 1 }] } }, 'process.rlimits[0].soft'],
+  ['hardly any processor time', { linux: { resources: { cpu: { quota: 1 } } } }, 'linux.resources.cpu.quota'],
+  ['too long a period', { linux: { resources: { cpu: { quota: 5000, period: 2_000_000 } } } }, 'linux.resources.cpu.period'],
 ] as const) {
   test(`a config with ${what} is refused by its path`, () => {
     assert.throws(() => ask(changes), (error: BerthError) => error.code === 'bad_package' && error.message.includes(path));

@@ -1,4 +1,4 @@
-import { posix } from 'node:path';
+import { isPlainAbsolutePath } from '../image/index.ts';
 import { limits, standardMounts, type Mount } from './profile.ts';
 import type { Request } from './request.ts';
 import type { GrantContext, WithheldField } from './types.ts';
@@ -12,7 +12,7 @@ const decided = new Set([...standardMounts.map((mount) => mount.destination), '/
 
 /** `mounts` of the config that runs: the standard ones, requested tmpfs, then Berth's own directories for the app. */
 export function grantMounts(requests: readonly Request[], context: GrantContext, withheld: WithheldField[]): readonly Mount[] {
-  const requested = requests.flatMap((request) => grantMount(request, withheld) ?? []);
+  const requested = requests.flatMap((request, index) => grantMount(request, index, withheld) ?? []);
   return [
     ...standardMounts,
     ...requested,
@@ -26,7 +26,7 @@ function bind(source: string, destination: string, ...options: string[]): Mount 
   return { destination, type: 'bind', source, options: ['bind', 'nosuid', 'nodev', ...options] };
 }
 
-function grantMount(request: Request, withheld: WithheldField[]): Mount | undefined {
+function grantMount(request: Request, index: number, withheld: WithheldField[]): Mount | undefined {
   const destination = request.string('destination') ?? '';
   const type = request.string('type') ?? '';
   const options = request.strings('options') ?? [];
@@ -35,13 +35,15 @@ function grantMount(request: Request, withheld: WithheldField[]): Mount | undefi
   };
   if (decided.has(destination) && type !== 'bind') return undefined;
   if (type !== 'tmpfs') return refuse(`a mount of type "${type}" at ${destination}: only tmpfs is granted`);
-  if (!destination.startsWith('/') || posix.normalize(destination) !== destination || destination === '/') {
+  if (!isPlainAbsolutePath(destination)) {
     return refuse(`"${destination}" is not a plain absolute path below /`);
   }
   if (['/proc', '/sys', '/dev'].some((top) => destination.startsWith(`${top}/`))) return refuse('no mounts below /proc, /sys and /dev');
+  if (index >= limits.mounts.most) return refuse(`only the first ${limits.mounts.most} mounts are looked at`);
   const mode = options.find((option) => /^mode=[01]?[0-7]{3}$/.test(option)) ?? 'mode=755';
   const bytes = tmpfsBytes(options);
-  if (bytes === undefined || bytes > limits.tmpfsBytes.most) return refuse(`its size is not one of at most ${limits.tmpfsBytes.most} bytes`);
+  // Zero would be no limit at all.
+  if (bytes === undefined || bytes === 0 || bytes > limits.tmpfsBytes.most) return refuse(`its size is not one of 1 to ${limits.tmpfsBytes.most} bytes`);
   return { destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'noexec', mode, `size=${bytes}`] };
 }
 

@@ -14,13 +14,21 @@ export function grantProcess(request: Request, withheld: WithheldField[]): Reado
   const cwd = request.string('cwd') ?? '/';
   if (!cwd.startsWith('/')) throw new BerthError('bad_package', `config.json: ${request.at('cwd')} is not an absolute path`);
   const env = request.strings('env') ?? [];
+  for (const [index, entry] of env.entries()) {
+    if (!/^[^=]+=/.test(entry)) throw new BerthError('bad_package', `config.json: ${request.at('env')}[${index}] is not of the form NAME=value`);
+  }
+  requireNoZeros(request.at('args'), args);
+  requireNoZeros(request.at('env'), env);
+  requireNoZeros(request.at('cwd'), [cwd]);
   if (request.boolean('terminal') === true) {
     withheld.push({ path: request.at('terminal'), why: 'apps run without a terminal; `berth exec` gives one command its own' });
   }
   request.ignore('noNewPrivileges', 'consoleSize');
   const user = request.object('user');
   const additionalGids = user?.integers('additionalGids') ?? [];
+  if (additionalGids.some((gid) => !isIdentity(gid))) throw new BerthError('bad_package', `config.json: ${user!.at('additionalGids')} are not all group numbers`);
   const umask = user?.integer('umask');
+  if (umask !== undefined && (umask < 0 || umask > 0o777)) throw new BerthError('bad_package', `config.json: ${user!.at('umask')} is not a umask`);
   const granted = {
     terminal: false,
     user: {
@@ -42,8 +50,18 @@ export function grantProcess(request: Request, withheld: WithheldField[]): Reado
 
 function identity(user: Request | undefined, name: 'uid' | 'gid'): number {
   const id = user?.integer(name) ?? 0;
-  if (id < 0 || id > 0xffff_fffe) throw new BerthError('bad_package', `config.json: ${user!.at(name)} is not a user or group number`);
+  if (!isIdentity(id)) throw new BerthError('bad_package', `config.json: ${user!.at(name)} is not a user or group number`);
   return id;
+}
+
+/** What runc takes; the kernel itself would take twice as many. */
+function isIdentity(id: number): boolean {
+  return id >= 0 && id <= 0x7fff_ffff;
+}
+
+/** The kernel takes these as texts that end with a zero byte. */
+function requireNoZeros(path: string, texts: readonly string[]): void {
+  if (texts.some((text) => text.includes('\0'))) throw new BerthError('bad_package', `config.json: ${path} holds a zero byte`);
 }
 
 /** One set for all: what is asked for in `bounding` and allowed. Ambient and inheritable sets stay empty. */
@@ -65,7 +83,8 @@ function grantRlimits(requests: readonly Request[], withheld: WithheldField[]): 
     const type = request.string('type') ?? '';
     const soft = request.integer('soft') ?? 0;
     const hard = request.integer('hard') ?? soft;
-    const ceiling = rlimitCeilings[type];
+    if (soft < 0 || soft > hard) throw new BerthError('bad_package', `config.json: ${request.at('soft')} is not from 0 to ${request.at('hard')}`);
+    const ceiling = rlimitCeilings.get(type);
     if (ceiling === undefined) withheld.push({ path: request.path, why: `${type} is not granted` });
     else if (hard > ceiling) withheld.push({ path: request.at('hard'), why: `more than ${ceiling}` });
     else if (type !== 'RLIMIT_CORE') granted.push({ type, soft, hard });

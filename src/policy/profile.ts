@@ -51,16 +51,20 @@ export const limits = {
   memoryBytes: { default: 256 * MiB, least: 4 * MiB },
   pids: { default: 256, most: 4096 },
   cpuShares: { default: 1024, least: 2, most: 1024 },
+  mounts: { most: 64 },
+  /** Bandwidth of processor time, microseconds: what the kernel takes (sched-bwc.rst). */
+  cpuQuota: { least: 1000 },
+  cpuPeriod: { least: 1000, most: 1_000_000 },
   /** Size of a tmpfs that an app asks for. */
   tmpfsBytes: { default: 16 * MiB, most: 64 * MiB },
 } as const;
 
 /** Most an app may set of each resource limit of a process (getrlimit(2)); others are withheld. */
-export const rlimitCeilings: Readonly<Record<string, number>> = {
-  RLIMIT_CORE: 0,
-  RLIMIT_CPU: Number.MAX_SAFE_INTEGER,
-  RLIMIT_FSIZE: Number.MAX_SAFE_INTEGER,
-  RLIMIT_NOFILE: 65_536,
-  RLIMIT_NPROC: 4096,
-  RLIMIT_STACK: 64 * MiB,
-};
+export const rlimitCeilings: ReadonlyMap<string, number> = new Map([
+  ['RLIMIT_CORE', 0],
+  ['RLIMIT_CPU', Number.MAX_SAFE_INTEGER],
+  ['RLIMIT_FSIZE', Number.MAX_SAFE_INTEGER],
+  ['RLIMIT_NOFILE', 65_536],
+  ['RLIMIT_NPROC', 4096],
+  ['RLIMIT_STACK', 64 * MiB],
+]);

@@ -8,15 +8,13 @@ export function grantResources(request: Request | undefined, withheld: WithheldF
   const memory = request?.object('memory');
   const cpu = request?.object('cpu');
   const pids = request?.object('pids');
-  const quota = positive(cpu, 'quota');
-  const period = positive(cpu, 'period');
   const granted = {
     devices: [{ allow: false, access: 'rwm' }],
     memory: { limit: Math.max(limits.memoryBytes.least, positive(memory, 'limit') ?? limits.memoryBytes.default) },
     pids: { limit: bounded(pids, 'limit', limits.pids, withheld) },
     cpu: {
       shares: Math.max(limits.cpuShares.least, bounded(cpu, 'shares', limits.cpuShares, withheld)),
-      ...(quota === undefined ? {} : { quota, period: period ?? 100_000 }),
+      ...grantBandwidth(cpu),
     },
   };
   for (const device of request?.objects('devices') ?? []) {
@@ -26,6 +24,16 @@ export function grantResources(request: Request | undefined, withheld: WithheldF
     for (const path of part?.rest() ?? []) withheld.push({ path, why: 'Berth does not grant this limit' });
   }
   return granted;
+}
+
+function grantBandwidth(cpu: Request | undefined): Readonly<Record<string, number>> {
+  const quota = positive(cpu, 'quota');
+  const period = positive(cpu, 'period') ?? 100_000;
+  if (quota !== undefined && quota < limits.cpuQuota.least) throw new BerthError('bad_package', `config.json: ${cpu!.at('quota')} is less than ${limits.cpuQuota.least} µs`);
+  if (period < limits.cpuPeriod.least || period > limits.cpuPeriod.most) {
+    throw new BerthError('bad_package', `config.json: ${cpu!.at('period')} is not from ${limits.cpuPeriod.least} to ${limits.cpuPeriod.most} µs`);
+  }
+  return quota === undefined ? {} : { quota, period };
 }
 
 /** A limit above 0; 0 and -1 mean that none is asked for. */

@@ -15,6 +15,9 @@ const askMs = 5;
 /** A process that SIGKILL or the freezer does not reach in this time hangs in the kernel. */
 const patienceMs = 10_000;
 
+/** What the names of apps' groups end with. No file of the kernel's does: an app may be called `tasks`. */
+const groupSuffix = '.app';
+
 /** The control groups of all apps, below one parent. */
 export class Cgroups {
   readonly #layout: CgroupLayout;
@@ -29,7 +32,11 @@ export class Cgroups {
 
   /** As in the OCI field `linux.cgroupsPath`. */
   path(app: string, part: Part): string {
-    return join(this.#parent, app, part);
+    return join(this.#group(app), part);
+  }
+
+  #group(app: string): string {
+    return join(this.#parent, app + groupSuffix);
   }
 
   /** Moves a process to the monitor's group. Not in the freezer's hierarchy: conmon must run while its app is paused. */
@@ -82,7 +89,7 @@ export class Cgroups {
 
   /** Removes an app's groups in all hierarchies; no process may be in them. */
   remove(app: string): void {
-    for (const directory of everyDirectory(this.#layout, join(this.#parent, app))) {
+    for (const directory of everyDirectory(this.#layout, this.#group(app))) {
       for (const group of withSubgroups(directory).toReversed()) ifThere(() => { rmdirSync(group); });
     }
   }
@@ -91,7 +98,7 @@ export class Cgroups {
   apps(): readonly string[] {
     const names = new Set<string>();
     for (const directory of everyDirectory(this.#layout, this.#parent)) {
-      for (const group of subgroups(directory)) names.add(group);
+      for (const group of subgroups(directory)) if (group.endsWith(groupSuffix)) names.add(group.slice(0, -groupSuffix.length));
     }
     return [...names];
   }
