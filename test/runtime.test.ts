@@ -100,7 +100,7 @@ describe('an instance', () => {
     await using bench = await RuntimeBench.open();
     const record = await bench.start(forever);
     const groups = readFileSync(`/proc/${record.monitor.pid}/cgroup`, 'utf8');
-    assert.match(groups, new RegExp(`(memory[^:]*|^0:):${bench.cgroupParent}/demo/monitor\n`));
+    assert.match(groups, new RegExp(`(memory[^:]*|^0:):${bench.cgroupParent}/demo[.]app/monitor\n`));
     assert.doesNotMatch(groups, new RegExp(`freezer[^:]*:${bench.cgroupParent}`));
   });
 });
