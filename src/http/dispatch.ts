@@ -6,7 +6,7 @@ import type { ExecSession } from '../runtime/index.ts';
 import { sendDocument, sendError, sendLines } from './answer.ts';
 import type { Api } from './api.ts';
 import { connectExec } from './exec.ts';
-import { lingerMs, refuseUpgrade } from './raw.ts';
+import { refuseUpgrade } from './raw.ts';
 import { expectMedia, readBody, readQuery } from './request.ts';
 import { findRoute, type Call, type Found, type Route } from './route.ts';
 
@@ -50,27 +50,24 @@ export class Dispatcher {
     response.once('close', () => {
       gone.abort();
     });
-    response.once('finish', () => {
-      if (!request.complete) this.#linger(request);
-    });
     try {
       const { found, path, search } = this.#find(request);
       if (found.kind === 'none') throw new BerthError('not_found', `there is no ${path} here; ${apiPrefix}/openapi.json lists what there is`);
       if (found.kind === 'method') {
         const fault = new BerthError('usage', `${path} does not take ${request.method}, but ${found.allow.join(', ')}`);
-        sendError(response, fault, { status: 405, headers: { Allow: found.allow.join(', ') } });
+        await sendError(response, fault, { status: 405, headers: { Allow: found.allow.join(', ') } });
         return;
       }
       const { route } = found;
       if (route.upgrade !== undefined) {
         const fault = new BerthError('usage', `${path} needs the headers Connection: Upgrade and Upgrade: ${route.upgrade}`);
-        sendError(response, fault, { status: 426, headers: { Upgrade: route.upgrade } });
+        await sendError(response, fault, { status: 426, headers: { Upgrade: route.upgrade } });
         return;
       }
       const call = await this.#call(route, found.params, search, request, gone);
       const outcome = await route.handle(this.#api, call);
       if (!isLines(outcome)) {
-        sendDocument(response, 200, outcome);
+        await sendDocument(response, 200, outcome);
       } else if (request.method === 'HEAD') {
         gone.abort();
         response.writeHead(200, { 'Content-Type': 'application/x-ndjson' }).end();
@@ -79,7 +76,7 @@ export class Dispatcher {
       }
     } catch (error) {
       this.#report(request, error);
-      sendError(response, error);
+      await sendError(response, error);
     }
   }
 
@@ -143,15 +140,6 @@ export class Dispatcher {
     request.once('end', () => {
       request.setTimeout(0);
     });
-  }
-
-  #linger(request: IncomingMessage): void {
-    const timer = setTimeout(() => request.socket.destroy(), lingerMs);
-    request.once('close', () => {
-      clearTimeout(timer);
-    });
-    request.on('error', () => undefined);
-    request.resume();
   }
 
   #report(request: IncomingMessage, thrown: unknown): void {
