@@ -1,11 +1,12 @@
 /** What an installation does to the host, and what it does not let packages do. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { verifyImage } from '../src/image/index.ts';
-import { berthdBundle, whyNoContainers } from './support/berthd.ts';
+import { berthdBundle, until, whyNoContainers } from './support/berthd.ts';
 import { startDevice } from './support/device.ts';
+import { makePackage } from './support/packages.ts';
 
 const skip = whyNoContainers();
 const limit = skip === undefined ? { timeout: 60_000 } : { skip };
@@ -63,4 +64,47 @@ test('apps can have the names of files that the kernel has', limit, async (t) =>
     const { status } = await install({ name, version: '9:1.0~rc1+x-3', annotations: { data: '/data', exports: 'web' } });
     assert.equal(status.state, 'running', name);
   }
+});
+
+test('data outlives a removal, and can be deleted then or later', limit, async (t) => {
+  const { daemon, install, inside } = await startDevice(t);
+  const app = { name: 'web', annotations: { data: '/data' } };
+  await install(app);
+  await inside('web', 'echo kept > /data/file');
+  assert.equal((await daemon.berth('remove', 'web')).code, 0);
+  await install(app);
+  assert.equal((await inside('web', 'cat /data/file')).stdout, 'kept\n');
+  assert.equal((await daemon.berth('remove', 'web')).code, 0);
+  assert.equal((await daemon.berth('remove', 'web', '--purge')).code, 0);
+  assert.deepEqual(readdirSync(join(daemon.root, 'data')), []);
+  assert.match((await daemon.berth('remove', 'web', '--purge')).stderr, /no app is named "web"/);
+});
+
+test('a daemon that was killed while it unpacked starts again, though the unpacking goes on for a moment', limit, async (t) => {
+  const { daemon, api } = await startDevice(t);
+  const files = Object.fromEntries(Array.from({ length: 4000 }, (_, index) => [`usr/${index % 100}/${index}`, String(index)]));
+  const file = await makePackage(daemon.directory, { name: 'big', files, compression: 'xz' });
+  for (let unpacked = 0; unpacked < 1800; unpacked += 600) {
+    const cutOff = assert.rejects(api.call('POST', '/install', file));
+    const staging = join(daemon.root, 'staging');
+    await until(() => readdirSync(staging, { recursive: true }).length > unpacked);
+    await daemon.end('SIGKILL');
+    await daemon.start();
+    await cutOff;
+    assert.deepEqual(readdirSync(staging), []);
+  }
+});
+
+test('a file of platform.d that cannot be read is named to who installs', limit, async (t) => {
+  const { daemon, refusal } = await startDevice(t);
+  for (const [text, fault] of [['services: [', /flow sequence/i], ['services:\n- name: gps\n  port: 1\n', /services\.0\.port: not a key/]] as const) {
+    writeFileSync(join(daemon.directory, 'platform.d/gps.yaml'), text);
+    const { code, message } = await refusal({ name: 'web' });
+    assert.equal(code, 'unavailable');
+    assert.match(message, /platform\.d\/gps\.yaml/);
+    assert.match(message, fault);
+  }
+  rmSync(join(daemon.directory, 'platform.d/gps.yaml'));
+  mkdirSync(join(daemon.directory, 'platform.d/dir.yaml'));
+  assert.match((await refusal({ name: 'web' })).message, /platform\.d\/dir\.yaml/);
 });

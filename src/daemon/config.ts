@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import * as v from 'valibot';
 import { defaultLimits, type PackageLimits } from '../image/index.ts';
 import { BerthError, isErrno } from '../lib/errors.ts';
@@ -59,10 +60,11 @@ export const defaultConfigPath = '/etc/berth/berthd.yaml';
  */
 export async function readConfig(path: string | undefined, given: { readonly root?: string; readonly run?: string }): Promise<Config> {
   const file = await readConfigFile(path);
-  const root = given.root ?? file.root ?? '/var/lib/berth';
+  // What is run with these has other working directories.
+  const root = resolve(given.root ?? file.root ?? '/var/lib/berth');
   return {
     root,
-    run: given.run ?? file.run ?? '/run/berth',
+    run: resolve(given.run ?? file.run ?? '/run/berth'),
     cgroupParent: file['cgroup-parent'] ?? '/berth',
     ...optional('runtime', file.runtime),
     ...optional('architectures', file.architectures),
@@ -70,7 +72,7 @@ export async function readConfig(path: string | undefined, given: { readonly roo
     ...optional('parallelStarts', file['parallel-starts']),
     ...optional('socketGroup', file.socket?.group),
     logs: {
-      directory: file.logs?.directory ?? `${root}/logs`,
+      directory: resolve(file.logs?.directory ?? `${root}/logs`),
       ...optional('rotateBytes', file.logs?.['rotate-at']),
       ...optional('keepBytes', file.logs?.keep),
     },
@@ -118,5 +120,7 @@ export async function parseYamlFile<S extends v.GenericSchema>(fileSchema: S, te
   if (result.success) return result.output;
   const issue = result.issues[0];
   const key = v.getDotPath(issue);
-  throw new BerthError('usage', `${path}: ${key === null ? '' : `${key}: `}${issue.message}`);
+  // A strict object reports a key that it does not know as expecting `never`.
+  const fault = issue.expected === 'never' ? 'not a key that Berth knows' : issue.message;
+  throw new BerthError('usage', `${path}: ${key === null ? '' : `${key}: `}${fault}`);
 }

@@ -40,6 +40,8 @@ async function main(args: readonly string[]): Promise<void> {
   }
   // What is made has the modes that the code says, whoever started the daemon.
   process.umask(0o022);
+  // That nobody reads the journal any more is no reason to end.
+  process.stderr.on('error', () => undefined);
   const journal = stderrJournal({ debug: values.debug });
   const config = await readConfig(values.config, {
     ...(values.root === undefined ? {} : { root: values.root }),

@@ -1,7 +1,7 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { isErrno } from '../lib/errors.ts';
+import { asBerthError, BerthError, isErrno } from '../lib/errors.ts';
 import type { Provided } from '../update/index.ts';
 import { parseYamlFile } from './config.ts';
 
@@ -14,15 +14,28 @@ const service = v.strictObject({
 /** One file of `platform.d`: `services:` with the platform services of the device. */
 const schema = v.strictObject({ services: v.array(service) });
 
-/** The services that this device declares, from all `*.yaml` of the directory; none if it is missing. */
+/**
+ * The services that this device declares, from all `*.yaml` of the directory; none if it is missing.
+ * @throws BerthError `unavailable` naming the file that cannot be read
+ */
 export async function readPlatform(directory: string): Promise<readonly Provided[]> {
   const services: Provided[] = [];
   for (const name of (await names(directory)).toSorted()) {
     const path = join(directory, name);
-    const file = await parseYamlFile(schema, await readFile(path, 'utf8'), path);
+    const file = await readServices(path);
     for (const entry of file.services) services.push(entry.version === undefined ? { name: entry.name } : { name: entry.name, version: entry.version });
   }
   return services;
+}
+
+async function readServices(path: string): Promise<v.InferOutput<typeof schema>> {
+  try {
+    return await parseYamlFile(schema, await readFile(path, 'utf8'), path);
+  } catch (error) {
+    const { message } = asBerthError(error);
+    const fault = message.includes(path) ? message : `${path}: ${message}`;
+    throw new BerthError('unavailable', `the platform services of this device cannot be told: ${fault}`, { cause: error });
+  }
 }
 
 async function names(directory: string): Promise<readonly string[]> {

@@ -85,12 +85,16 @@ async function remove(path: string, isDirectory: boolean): Promise<void> {
 
 /**
  * As {@link removeTree}, for a tree into which a process may still write that nobody waits for: the tree is moved away
- * first, so that the process finds its way no more and ends.
+ * first, so that the process finds its way no more and ends. Nothing there is fine.
  */
 export async function removeAbandonedTree(path: string): Promise<void> {
   const aside = `${path}.abandoned`;
   await removeTree(aside);
-  await rename(path, aside);
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+  }
   await removeTree(aside);
 }
 

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { digestHex, type Digest } from '../lib/digest.ts';
-import { publish, removeTree, syncFileSystem } from '../lib/durable.ts';
+import { publish, removeAbandonedTree, removeTree, syncFileSystem } from '../lib/durable.ts';
 import type { Journal } from '../lib/journal.ts';
 import { openDatabase } from './database.ts';
 import { makeStaging, type StagingDirectory } from './staging.ts';
@@ -21,6 +21,8 @@ export interface WritableStore extends Store {
   commitInstall(image: ImageRow, app: { readonly name: string; readonly desired: DesiredState; readonly now: number }): void;
   /** One transaction: the app's row goes; its data stays known unless `purge`. */
   commitRemove(name: string, options: { readonly purge: boolean }): void;
+  /** Names the data of a removed app no more, so that it is collected. False if none is kept. */
+  dropKeptData(name: string): boolean;
   /** Deletes images and data that the database does not name. Nothing, if the database is not complete. */
   collect(): Promise<void>;
   /** Deletes everything in staging; for the start, when no update is under way. */
@@ -152,6 +154,10 @@ class SqliteStore implements WritableStore {
     });
   }
 
+  dropKeptData(name: string): boolean {
+    return this.#database.prepare('DELETE FROM kept_data WHERE app = ?').run(name).changes > 0;
+  }
+
   async collect(): Promise<void> {
     if (!this.#complete) return;
     const images = new Set(this.images().map((image) => digestHex(image.digest)));
@@ -166,7 +172,9 @@ class SqliteStore implements WritableStore {
   }
 
   async clearStaging(): Promise<void> {
-    await this.#removeOthers('staging', () => false);
+    const staging = join(this.root, 'staging');
+    // The unpacking child of a daemon that was killed may not have noticed yet.
+    for (const name of await readdir(staging)) await removeAbandonedTree(join(staging, name));
   }
 
   close(): void {

@@ -46,7 +46,8 @@ export interface Updates {
    */
   install(payload: Readable, options: InstallOptions): Promise<InstallReport>;
   /**
-   * Stops an app and takes it away. Its data stays for a later install unless `purge` is set.
+   * Stops an app and takes it away. Its data stays for a later install unless `purge` is set;
+   * with it, also the data that an app left which was removed before is deleted.
    * @throws BerthError `not_found`
    */
   remove(app: string, options: { readonly purge: boolean }): Promise<void>;

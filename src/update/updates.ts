@@ -117,6 +117,11 @@ class Coordinator implements Updates {
 
   async #remove(app: string, { purge }: { readonly purge: boolean }): Promise<void> {
     const { store, lifecycle, forget } = this.#options;
+    if (purge && store.app(app) === undefined && store.dropKeptData(app)) {
+      await this.#collect(app);
+      lifecycle.announce({ type: 'app.removed', app, message: `the data that ${app} had left was deleted` });
+      return;
+    }
     const { version } = lifecycle.show(app);
     const device = await this.#device();
     requireNobodyNeeds(app, device.platform, device.apps);
