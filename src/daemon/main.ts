@@ -50,7 +50,8 @@ async function main(args: readonly string[]): Promise<void> {
   const stop = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
   });
-  const worker = { command: process.execPath, args: [...process.execArgv, process.argv[1]!, workerFlag] };
+  // Without the daemon's own flags: they keep it small, the child is to be quick.
+  const worker = { command: process.execPath, args: [process.argv[1]!, workerFlag] };
   const daemon = await startDaemon({ config, version, worker, journal });
   journal('notice', `berthd ${version} is ready`);
   await Promise.race([daemon.booted, stop]);

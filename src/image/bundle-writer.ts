@@ -1,4 +1,4 @@
-import { closeSync, constants, fchmodSync, fchownSync, futimesSync, lchownSync, linkSync, lutimesSync, mkdirSync, openSync, statfsSync, symlinkSync, writeSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fchownSync, futimesSync, lchownSync, linkSync, lstatSync, lutimesSync, mkdirSync, openSync, statfsSync, symlinkSync, writeSync } from 'node:fs';
 import type { Free } from './no-space.ts';
 import type { EntryMeta } from './path-model.ts';
 
@@ -17,6 +17,8 @@ const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_
 export class BundleWriter {
   readonly #bundle: string;
   readonly #chown: boolean;
+  /** Whose a new entry is before it is given to somebody. */
+  readonly #owner: Pick<EntryMeta, 'uid' | 'gid'>;
   #file: number | undefined;
 
   /** Makes the directory `bundle`. `chown`: give entries to their users and groups, for which one must be root. */
@@ -24,6 +26,8 @@ export class BundleWriter {
     this.#bundle = bundle;
     this.#chown = chown;
     mkdirSync(bundle, 0o700);
+    // Entries below get the same, also where a directory hands its group down (mkdir(2)).
+    this.#owner = lstatSync(bundle);
   }
 
   /** A directory that only this process can look into until {@link finishDir}. */
@@ -103,7 +107,7 @@ export class BundleWriter {
 
   #setMeta(file: number, meta: Readonly<EntryMeta>): void {
     // In this order: a change of owner may clear permission bits.
-    if (this.#chown) fchownSync(file, meta.uid, meta.gid);
+    if (this.#chown && (meta.uid !== this.#owner.uid || meta.gid !== this.#owner.gid)) fchownSync(file, meta.uid, meta.gid);
     fchmodSync(file, meta.mode);
     futimesSync(file, meta.mtime, meta.mtime);
   }

@@ -27,7 +27,9 @@ const zstdWindowLog = 25;
 const xzMemoryBytes = 72 * MiB;
 /** Output comes in pieces between these sizes. */
 const minChunkBytes = 16 * 1024;
-const maxChunkBytes = 256 * 1024;
+const maxChunkBytes = 512 * 1024;
+/** Input is gathered to pieces of about this size. */
+const inputBytes = 256 * 1024;
 /** Output up to here is let through however small the input is. */
 const freeOutputBytes = 16 * MiB;
 
@@ -85,7 +87,7 @@ export async function* decompress(source: AsyncIterable<Buffer>, compression: Co
 /** Gives the engine its input until there is no more, or the engine has ended. */
 async function pump(source: AsyncIterable<Buffer>, engine: Engine, feed: { bytes: number; done: boolean }): Promise<void> {
   try {
-    for await (const chunk of source) {
+    for await (const chunk of gathered(source)) {
       feed.bytes += chunk.length;
       if (feed.done || engine.input.destroyed) break;
       if (!engine.input.write(chunk)) await drained(engine);
@@ -95,6 +97,21 @@ async function pump(source: AsyncIterable<Buffer>, engine: Engine, feed: { bytes
     engine.output.destroy(error as Error);
     throw error;
   }
+}
+
+/** The same bytes in pieces worth a turn of the engine: a pipe gives no more than 64 KiB at once. */
+async function* gathered(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+  let waiting: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of source) {
+    waiting.push(chunk);
+    bytes += chunk.length;
+    if (bytes < inputBytes) continue;
+    yield Buffer.concat(waiting, bytes);
+    waiting = [];
+    bytes = 0;
+  }
+  if (bytes > 0) yield Buffer.concat(waiting, bytes);
 }
 
 function drained({ input, output }: Engine): Promise<void> {
