@@ -66,6 +66,13 @@ for (const [name, [change, told]] of Object.entries(damages)) {
   });
 }
 
+test('a config.json that is a second name of a script is taken as it came', async () => {
+  const directory = mkdtempSync(join(work, 'script-'));
+  const package_ = classicPackage([{ name: 'a', data: '#!/bin/sh' }, hardlink('config.json', 'a'), dir('rootfs')]);
+  await unpackPackage(pieces(package_), directory, { limits: smallLimits() });
+  assert.deepEqual(await verifyImage(directory), []);
+});
+
 test('another owner is told', { skip: process.geteuid?.() === 0 ? false : 'needs root' }, async () => {
   const target = await unpacked();
   chownSync(join(target, 'bundle/config.json'), 5, 6);

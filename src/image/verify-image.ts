@@ -2,7 +2,7 @@ import { closeSync, constants, lstatSync, openSync, readdirSync, readFileSync, r
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { digestHex, sha256Hex, sha256Stream, type Digest } from '../lib/digest.ts';
-import { asBerthError, isErrno } from '../lib/errors.ts';
+import { asBerthError, BerthError, isErrno } from '../lib/errors.ts';
 import { neededDirectories } from './config.ts';
 import { configPath, rootfsPath } from './data-unpacker.ts';
 import { comparePaths } from './entry-path.ts';
@@ -160,14 +160,15 @@ function* hashFile(path: string, block: Buffer): Generator<Finding, string, unde
   }
 }
 
-/** Paths in the bundle of directories that unpacking may have made to mount on. */
+/** Paths in the bundle of directories that unpacking may have made to mount on; none where no config asks for them. */
 function mountPointsOf(bundle: string): ReadonlySet<string> {
-  let config: string;
+  const config = join(bundle, configPath);
+  if (lstatSync(config, { throwIfNoEntry: false })?.isFile() !== true) return new Set();
   try {
-    config = readFileSync(join(bundle, configPath), 'utf8');
+    return new Set(allNeededDirectories(neededDirectories(readFileSync(config, 'utf8'))).map((path) => `${rootfsPath}/${path}`));
   } catch (error) {
-    if (isErrno(error, 'ENOENT', 'EISDIR')) return new Set();
+    // Not a bundle's config: as it came, or damaged, which the comparison tells.
+    if (error instanceof BerthError && error.code === 'bad_package') return new Set();
     throw error;
   }
-  return new Set(allNeededDirectories(neededDirectories(config)).map((path) => `${rootfsPath}/${path}`));
 }
