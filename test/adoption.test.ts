@@ -5,7 +5,7 @@ import type { LogLine } from '../src/runtime/index.ts';
 import { ApiClient } from './support/api.ts';
 import { startBerthd, until, whyNoContainers } from './support/berthd.ts';
 import { makePackage } from './support/packages.ts';
-import { random } from './support/random.ts';
+import { randomFrom } from './random.ts';
 
 const skip = whyNoContainers();
 const kills = 50;
@@ -15,7 +15,7 @@ const counting = 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done';
 test(`SIGKILL of the daemon at ${kills} random moments under load disturbs no app`, skip === undefined ? { timeout: 300_000 } : { skip }, async (t) => {
   const seed = Date.now() % 1_000_000;
   t.diagnostic(`seed ${seed}`);
-  const next = random(seed);
+  const chance = randomFrom(seed, 0);
   const daemon = await startBerthd(t);
   const api = new ApiClient(daemon.socket);
   for (const name of bystanders) await api.install(await makePackage(daemon.directory, { name, script: counting }), { start: true });
@@ -25,7 +25,7 @@ test(`SIGKILL of the daemon at ${kills} random moments under load disturbs no ap
   for (let kill = 0; kill < kills; kill += 1) {
     const stopped = new AbortController();
     const load = [work(api, busy, stopped.signal), look(api, stopped.signal)];
-    await new Promise((resolve) => setTimeout(resolve, next() * 400));
+    await new Promise((resolve) => setTimeout(resolve, chance.below(400)));
     await daemon.end('SIGKILL');
     stopped.abort();
     await Promise.all(load);
