@@ -10,6 +10,8 @@ export const errorTable = {
   unsupported: { exit: 1, http: 415, dbus: 'org.berth.Error.Unsupported', lwm2m: 54 },
   architecture: { exit: 1, http: 422, dbus: 'org.berth.Error.Architecture', lwm2m: 54 },
   dependency: { exit: 1, http: 424, dbus: 'org.berth.Error.Dependency', lwm2m: 58 },
+  downgrade: { exit: 1, http: 409, dbus: 'org.berth.Error.Downgrade', lwm2m: 58 },
+  rolled_back: { exit: 1, http: 409, dbus: 'org.berth.Error.RolledBack', lwm2m: 58 },
   untrusted: { exit: 1, http: 403, dbus: 'org.berth.Error.Untrusted', lwm2m: 53 },
   denied: { exit: 1, http: 403, dbus: 'org.freedesktop.DBus.Error.AccessDenied', lwm2m: 58 },
   not_found: { exit: 1, http: 404, dbus: 'org.berth.Error.NotFound', lwm2m: 58 },
