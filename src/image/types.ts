@@ -67,14 +67,44 @@ export interface PackageReport {
   readonly hasRootfs: boolean;
 }
 
-/** Bounds on what is read from a package; beyond one of them it is refused with `too_large` and its name. */
+/**
+ * What a payload is: one package; an archive (tar) of packages; an update image of Mbed Linux OS (`.swu`), which holds
+ * such an archive.
+ */
+export type PayloadKind = 'package' | 'archive' | 'swu';
+
+/** What unpacking a whole payload found. */
+export interface PayloadReport {
+  readonly kind: PayloadKind;
+  /** Bytes of the payload as read. */
+  readonly bytes: number;
+  /** In the order in which they stand; at least one, each with another `control.package`. */
+  readonly packages: readonly PayloadPackage[];
+}
+
+export interface PayloadPackage {
+  /** Where it was unpacked; undefined if nothing was to be written. */
+  readonly directory: string | undefined;
+  /** Name of its file in the archive; empty for a payload that is one package. */
+  readonly name: string;
+  readonly report: PackageReport;
+}
+
+/**
+ * Bounds on what is read from a package; beyond one of them it is refused with `too_large` and its name. Those
+ * marked (*) hold for all packages of a payload together.
+ */
 export interface PackageLimits {
+  /** (*) */
   readonly packageBytes: number;
+  /** (*) */
   readonly unpackedBytes: number;
+  /** (*) */
   readonly entries: number;
   readonly pathDepth: number;
   readonly pathBytes: number;
   readonly controlBytes: number;
+  /** (*) */
   readonly manifestBytes: number;
   readonly signatureBytes: number;
   readonly configBytes: number;
