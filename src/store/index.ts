@@ -2,5 +2,10 @@
 export { openStore } from './store.ts';
 export type { StoreOptions, WritableStore } from './store.ts';
 export { dataDirectory } from './data.ts';
+export { openCopy } from './copy.ts';
+export type { CopyLimits, CopyOptions, CopyReport, DataCopy } from './copy.ts';
+export { copyWorkerMain } from './copy-worker.ts';
+export { measureTree, storageOf } from './measure.ts';
+export type { AppSpace, TreeSize } from './measure.ts';
 export type { StagingDirectory } from './staging.ts';
 export type * from './types.ts';
