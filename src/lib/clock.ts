@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface Clock {
   /** Wall-clock time in milliseconds since 1970, for people to read; it may jump. */
   now(): number;
-  /** Monotonic milliseconds since some moment of this boot; never jumps. */
+  /** Monotonic milliseconds, the same for every process of this boot; never jumps. */
   monotonic(): number;
   /** Resolves after `ms` milliseconds; rejects when the signal aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
@@ -15,7 +15,8 @@ export interface Clock {
 /** The machine's own clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  monotonic: () => performance.now(),
+  // CLOCK_MONOTONIC, clock_gettime(2): unlike performance.now() it counts for the whole boot.
+  monotonic: () => Number(process.hrtime.bigint() / 1000n) / 1000,
   sleep: async (ms, signal) => {
     await delay(ms, undefined, signal === undefined ? {} : { signal });
   },

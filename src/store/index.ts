@@ -1,6 +1,7 @@
 /** The truth on disk: the SQLite database, image directories and data directories. */
 export { openStore } from './store.ts';
-export type { StoreOptions, WritableStore } from './store.ts';
+export type { StagedImage, StoreOptions, WritableStore } from './store.ts';
+export type { UpdateBook } from './update-book.ts';
 export { dataDirectory } from './data.ts';
 export { openCopy } from './copy.ts';
 export type { CopyLimits, CopyOptions, CopyReport, DataCopy } from './copy.ts';

@@ -31,4 +31,42 @@ export const schemaSteps: readonly string[] = [
   -- Data of apps that were removed without --purge: found again by a later install.
   CREATE TABLE kept_data (app TEXT PRIMARY KEY, generation INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE updates (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    source TEXT NOT NULL,
+    origin TEXT,
+    -- open: nothing has changed yet. trial: switched. rolling-back: switched, and to be taken back.
+    state TEXT NOT NULL CHECK (state IN ('open', 'trial', 'rolling-back', 'over')),
+    outcome TEXT,
+    code TEXT,
+    reason TEXT,
+    started_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    details TEXT NOT NULL,
+    trial TEXT
+  ) STRICT;
+  -- The apps of updates that are not over: where the switch leads and where the way back does.
+  CREATE TABLE members (
+    app TEXT PRIMARY KEY,
+    update_id INTEGER NOT NULL REFERENCES updates (id),
+    image TEXT NOT NULL REFERENCES images (digest),
+    generation INTEGER NOT NULL,
+    desired TEXT NOT NULL CHECK (desired IN ('running', 'stopped')),
+    -- NULL: the app was not there.
+    old_image TEXT REFERENCES images (digest),
+    -- Of an app that was not there: the data that it had left. NULL: none.
+    old_generation INTEGER,
+    old_installed_at INTEGER,
+    trial TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE previous_images (
+    app TEXT NOT NULL,
+    image TEXT NOT NULL REFERENCES images (digest),
+    position INTEGER NOT NULL,
+    PRIMARY KEY (app, image)
+  ) STRICT, WITHOUT ROWID;
+  -- Outlive the removal of an app unless its data is purged.
+  CREATE TABLE floors (app TEXT PRIMARY KEY, version TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ];

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { digestHex, digestOf, type Digest } from '../lib/digest.ts';
 import { openStore, type WritableStore } from './store.ts';
+import { historyRows } from './update-book.ts';
 import type { ImageRow } from './types.ts';
 
 interface Opened {
@@ -46,11 +47,32 @@ function image(name: string, version: string): ImageRow {
   };
 }
 
-async function install(store: WritableStore, row: ImageRow): Promise<void> {
+const end = { outcome: 'committed', endedAt: 8, details: '{}' };
+
+/** An image on disk, named by an update that has not switched. */
+async function name(store: WritableStore, row: ImageRow, generation?: number): Promise<number> {
   await using staging = await store.stage();
-  mkdirSync(join(staging.path, 'bundle'));
-  await store.publishImage(staging.path, row.digest);
-  store.commitInstall(row, { name: row.package, desired: 'running', now: 7 });
+  const directory = join(staging.path, '0');
+  mkdirSync(join(directory, 'bundle'), { recursive: true });
+  await store.publishImages([{ directory, digest: row.digest }]);
+  const id = store.book.begin({ source: 'command-line', origin: null, startedAt: 6, details: '{}' });
+  const before = store.app(row.package);
+  const kept = store.keptData(row.package);
+  store.book.nameMembers(id, [row], [{
+    app: row.package,
+    image: row.digest,
+    generation: generation ?? before?.dataGeneration ?? kept ?? 1,
+    desired: 'running',
+    oldImage: before?.image ?? null,
+    oldGeneration: before?.dataGeneration ?? kept ?? null,
+    oldInstalledAt: before?.installedAt ?? null,
+  }], {});
+  return id;
+}
+
+async function install(store: WritableStore, row: ImageRow, { keep = 0 }: { readonly keep?: number } = {}): Promise<void> {
+  const id = await name(store, row);
+  store.book.switchOver(id, 7, { end, keep, floors: new Map([[row.package, row.version]]) });
 }
 
 function directories(root: string, digest: Digest): boolean {
@@ -171,4 +193,87 @@ test('database and data are for root alone, whatever the umask', (t) => {
   t.after(() => { process.umask(before); });
   const { root } = open(t);
   for (const name of ['berth.db', 'berth.db-wal', 'data']) assert.equal(statSync(join(root, name)).mode & 0o077, 0, name);
+});
+
+test('an update that has not switched names its images and its data, and nothing of it is left when it ends', async (t) => {
+  const { store, root } = open(t);
+  await install(store, image('app', '1'));
+  const id = await name(store, image('app', '2'), 2);
+  for (const generation of [1, 2]) mkdirSync(store.dataPath('app', generation), { recursive: true });
+  await store.collect();
+  assert.equal(directories(root, image('app', '2').digest), true);
+  assert.equal(existsSync(store.dataPath('app', 2)), true);
+  assert.equal(store.app('app')!.image, image('app', '1').digest);
+  store.book.end(id, { ...end, outcome: 'failed', code: 'io', reason: 'because' });
+  await store.collect();
+  assert.equal(directories(root, image('app', '2').digest), false);
+  assert.equal(existsSync(store.dataPath('app', 2)), false);
+  assert.deepEqual(store.book.members(id), []);
+  assert.deepEqual([store.book.get(id)!.outcome, store.book.get(id)!.reason], ['failed', 'because']);
+});
+
+test('the way back restores image and data of an app that was there, and takes away one that was not', async (t) => {
+  const { store, root } = open(t);
+  await install(store, image('app', '1'));
+  const id = await name(store, image('app', '2'), 2);
+  for (const generation of [1, 2]) mkdirSync(store.dataPath('app', generation), { recursive: true });
+  store.book.switchOver(id, 9, { note: { state: 'trial', trial: '{}' } });
+  assert.deepEqual([store.app('app')!.image, store.app('app')!.dataGeneration], [image('app', '2').digest, 2]);
+  await store.collect();
+  assert.equal(existsSync(store.dataPath('app', 1)), true);
+  store.book.rollBack(id, { ...end, outcome: 'rolled-back' });
+  assert.deepEqual([store.app('app')!.image, store.app('app')!.dataGeneration, store.app('app')!.installedAt], [image('app', '1').digest, 1, 7]);
+  await store.collect();
+  assert.deepEqual(readdirSync(join(root, 'data/app')), ['1']);
+  assert.deepEqual(readdirSync(join(root, 'images')), [digestHex(image('app', '1').digest)]);
+
+  const fresh = await name(store, image('other', '1'));
+  store.book.switchOver(fresh, 9, { note: { state: 'trial' } });
+  store.book.rollBack(fresh, { ...end, outcome: 'rolled-back' });
+  assert.equal(store.app('other'), undefined);
+});
+
+test('the data that a removed app had left is known again after the way back', async (t) => {
+  const { store } = open(t);
+  await install(store, image('app', '1'));
+  mkdirSync(store.dataPath('app', 1), { recursive: true });
+  store.commitRemove('app', { purge: false });
+  const id = await name(store, image('app', '2'), 2);
+  store.book.switchOver(id, 9, { note: { state: 'trial' } });
+  assert.equal(store.keptData('app'), undefined);
+  store.book.rollBack(id, { ...end, outcome: 'rolled-back' });
+  assert.equal(store.keptData('app'), 1);
+});
+
+test('as many previous images are kept as are to be, newest first, and the current one is none of them', async (t) => {
+  const { store } = open(t);
+  for (const version of ['1', '2', '3', '4']) await install(store, image('app', version), { keep: 2 });
+  assert.deepEqual(store.book.previous('app'), [image('app', '3').digest, image('app', '2').digest]);
+  await install(store, image('app', '3'), { keep: 2 });
+  assert.deepEqual(store.book.previous('app'), [image('app', '4').digest, image('app', '2').digest]);
+  assert.equal(store.images().length, 3);
+  await install(store, image('app', '5'), { keep: 0 });
+  assert.deepEqual(store.images().map((row) => row.version), ['5']);
+});
+
+test('a floor outlives the removal of its app but not the purge', async (t) => {
+  const { store } = open(t);
+  await install(store, image('app', '2'));
+  store.commitRemove('app', { purge: false });
+  assert.equal(store.book.floor('app'), '2');
+  await install(store, image('app', '2'));
+  store.commitRemove('app', { purge: true });
+  assert.equal(store.book.floor('app'), undefined);
+});
+
+test('the history of updates is bounded, and numbers are not used again', async (t) => {
+  const { store } = open(t);
+  const begin = (): number => store.book.begin({ source: 'feed', origin: null, startedAt: 1, details: '{}' });
+  let last = 0;
+  for (let count = 0; count < historyRows + 5; count += 1) {
+    last = begin();
+    store.book.end(last, end);
+  }
+  assert.equal(store.book.list().length, historyRows);
+  assert.equal(last, historyRows + 5);
 });

@@ -40,6 +40,57 @@ export interface AppRow {
 /** The part of an app's row that the supervisor writes. */
 export type AppState = Pick<AppRow, 'desired' | 'restarts' | 'failed' | 'instance' | 'lastExit'>;
 
+/**
+ * A row of `updates`. `open`: nothing has changed yet. `trial`: switched, not confirmed. `rolling-back`: switched, and to
+ * be taken back.
+ */
+export interface UpdateRow {
+  /** Counts up; never used again. */
+  readonly id: number;
+  readonly source: string;
+  readonly origin: string | null;
+  readonly state: 'open' | 'trial' | 'rolling-back' | 'over';
+  readonly outcome: string | null;
+  /** Error code and message of what ended it, or is about to. */
+  readonly code: string | null;
+  readonly reason: string | null;
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  /** JSON of update's own, for people to read. */
+  readonly details: string;
+  /** JSON of update's own: the time left. */
+  readonly trial: string | null;
+}
+
+/** What may be noted of an update that is not over. */
+export type UpdateNote = Partial<Pick<UpdateRow, 'state' | 'code' | 'reason' | 'details' | 'trial'>>;
+
+/** How an update ends. */
+export interface UpdateEnd {
+  readonly outcome: string;
+  readonly code?: string;
+  readonly reason?: string;
+  readonly endedAt: number;
+  readonly details: string;
+}
+
+/** A row of `members`: an app of an update that is not over, where the switch leads, and where the way back does. */
+export interface MemberRow {
+  readonly app: string;
+  readonly update: number;
+  readonly image: Digest;
+  readonly generation: number;
+  /** Of an app that is new; one that was there keeps its own. */
+  readonly desired: DesiredState;
+  /** Null if the app was not there. */
+  readonly oldImage: Digest | null;
+  /** Null if there was no data; of an app that was not there, the data it had left. */
+  readonly oldGeneration: number | null;
+  readonly oldInstalledAt: number | null;
+  /** JSON of update's own: what it has proved. */
+  readonly trial: string | null;
+}
+
 /** Where an image's parts are on disk. */
 export interface ImagePaths {
   readonly directory: string;

@@ -1,0 +1,47 @@
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+
+/** A row as SQLite gives it. */
+export type Row = Readonly<Record<string, never>>;
+
+/** Statements and transactions on one database. */
+export class Sql {
+  readonly #database: DatabaseSync;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  all(sql: string, ...values: SQLInputValue[]): readonly Row[] {
+    return this.#database.prepare(sql).all(...values) as unknown as Row[];
+  }
+
+  /** Gives how many rows were changed, and the id of the last one that was made. */
+  run(sql: string, ...values: SQLInputValue[]): { readonly changes: number; readonly id: number } {
+    const { changes, lastInsertRowid } = this.#database.prepare(sql).run(...values);
+    return { changes: Number(changes), id: Number(lastInsertRowid) };
+  }
+
+  /** Sets columns of the rows that a condition picks. Names come from code, values from anywhere. */
+  update(table: string, columns: Readonly<Record<string, SQLInputValue>>, where: string, ...values: SQLInputValue[]): void {
+    const names = Object.keys(columns);
+    if (names.length === 0) return;
+    this.run(`UPDATE ${table} SET ${names.map((name) => `${name} = ?`).join(', ')} WHERE ${where}`, ...Object.values(columns), ...values);
+  }
+
+  /** All of it or nothing; durable when it returns. */
+  transaction(work: () => void): void {
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      work();
+      this.#database.exec('COMMIT');
+    } catch (error) {
+      // A full disk has made SQLite roll back by itself.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}
