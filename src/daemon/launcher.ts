@@ -14,7 +14,15 @@ export interface Launcher {
   exchange(app: AppRow): Pick<LaunchSettings, 'exports' | 'imports'>;
 }
 
-export function openLauncher({ store, runtime, exchange }: { store: Store; runtime: Runtime; exchange: Exchange }): Launcher {
+export interface LauncherOptions {
+  readonly store: Store;
+  readonly runtime: Runtime;
+  readonly exchange: Exchange;
+  /** Gives the host directory of an app's update bus, which is then served. */
+  readonly openBus?: (app: string) => Promise<string>;
+}
+
+export function openLauncher({ store, runtime, exchange, openBus }: LauncherOptions): Launcher {
   const launchOf = (app: AppRow): LaunchRequest => readLaunch(readFileSync(join(store.imagePaths(app.image).bundle, 'config.json'), 'utf8'));
   return {
     plan: (app) => {
@@ -32,6 +40,7 @@ export function openLauncher({ store, runtime, exchange }: { store: Store; runti
             const [provider = '', name = ''] = wanted.split('/');
             return exchange.open(provider, name);
           });
+          const busPath = await openBus?.(app.name);
           const { config } = planLaunch(launch, {
             app: app.name,
             bundle: store.imagePaths(app.image).bundle,
@@ -39,6 +48,7 @@ export function openLauncher({ store, runtime, exchange }: { store: Store; runti
             cgroupPath: runtime.cgroupPath(app.name),
             exportPaths,
             importPaths,
+            ...(busPath === undefined ? {} : { busPath }),
           });
           return { id, app: app.name, config };
         },

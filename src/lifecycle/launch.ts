@@ -21,6 +21,8 @@ export interface LaunchPlaces {
   /** Host directories by export name, and by `<app>/<name>` for imports. */
   readonly exportPaths: ReadonlyMap<string, string>;
   readonly importPaths: ReadonlyMap<string, string>;
+  /** Host directory that holds the socket of the app's update bus; absent: it has none. */
+  readonly busPath?: string;
 }
 
 /**
@@ -42,6 +44,7 @@ export function planLaunch({ request, settings }: LaunchRequest, places: LaunchP
     dataPaths: new Map(settings.data.map((path) => [path, dataDirectory(places.data, path)])),
     exportPaths: places.exportPaths,
     importPaths: places.importPaths,
+    ...(places.busPath === undefined ? {} : { busPath: places.busPath }),
   });
 }
 

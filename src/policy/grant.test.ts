@@ -23,6 +23,7 @@ function ask(changes: Record<string, Json> = {}): Grant {
     dataPaths: new Map([['/data', '/store/data/demo/1/data']]),
     exportPaths: new Map([['web', '/run/berth/exchange/demo/web']]),
     importPaths: new Map([['broker/mqtt', '/run/berth/exchange/broker/mqtt']]),
+    busPath: '/run/berth/apps/demo',
   });
 }
 
@@ -126,8 +127,18 @@ test('data, exports and imports are mounted from where the context says', () => 
     ['/store/data/demo/1/data', '/data'],
     ['/run/berth/exchange/demo/web', '/run/exports/web'],
     ['/run/berth/exchange/broker/mqtt', '/run/imports/broker/mqtt'],
+    ['/run/berth/apps/demo', '/run/berth'],
   ]);
   assert.equal(mounts[2]!.options.includes('ro'), true);
+});
+
+test('the update bus is seen read-only, in front of whatever the app mounts there, and its address is in the environment', () => {
+  const mounts = [{ destination: '/run/berth', type: 'tmpfs' }];
+  const granted = config({ mounts });
+  assert.deepEqual(granted.mounts.at(-1), { destination: '/run/berth', type: 'bind', source: '/run/berth/apps/demo', options: ['bind', 'nosuid', 'nodev', 'ro', 'noexec'] });
+  assert.equal(granted.process.env.includes('BERTH_BUS_ADDRESS=unix:path=/run/berth/bus'), true);
+  const own = config({ process: { args: ['/x'], env: ['BERTH_BUS_ADDRESS=unix:path=/elsewhere', 'PATH=/x'] } });
+  assert.deepEqual(own.process.env, ['BERTH_BUS_ADDRESS=unix:path=/elsewhere', 'PATH=/x']);
 });
 
 for (const [what, changes, path] of [

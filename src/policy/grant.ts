@@ -30,7 +30,7 @@ export function grant(request: Json, context: GrantContext): Grant {
 
   const requestedProcess = top.object('process');
   if (requestedProcess === undefined) throw new BerthError('bad_package', 'config.json: process is missing');
-  const process = grantProcess(requestedProcess, withheld);
+  const process = grantProcess(requestedProcess, context, withheld);
   const mounts = grantMounts(top.objects('mounts'), context, withheld);
   const linux = top.object('linux');
   const resources = grantResources(linux?.object('resources'), withheld);

@@ -1,5 +1,5 @@
 import { isPlainAbsolutePath } from '../image/index.ts';
-import { limits, standardMounts, type Mount } from './profile.ts';
+import { busDirectory, limits, standardMounts, type Mount } from './profile.ts';
 import type { Request } from './request.ts';
 import type { GrantContext, WithheldField } from './types.ts';
 
@@ -19,6 +19,8 @@ export function grantMounts(requests: readonly Request[], context: GrantContext,
     ...[...context.dataPaths].map(([destination, source]) => bind(source, destination, 'rw')),
     ...[...context.exportPaths].map(([name, source]) => bind(source, `${exportsRoot}/${name}`, 'rw', 'noexec')),
     ...[...context.importPaths].map(([name, source]) => bind(source, `${importsRoot}/${name}`, 'ro', 'noexec')),
+    // The last one, so that nothing of the app's hides it.
+    ...(context.busPath === undefined ? [] : [bind(context.busPath, busDirectory, 'ro', 'noexec')]),
   ];
 }
 

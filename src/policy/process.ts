@@ -1,12 +1,12 @@
 import { BerthError } from '../lib/errors.ts';
-import { allowedCapabilities, rlimitCeilings } from './profile.ts';
+import { allowedCapabilities, busVariable, rlimitCeilings } from './profile.ts';
 import type { Request } from './request.ts';
-import type { WithheldField } from './types.ts';
+import type { GrantContext, WithheldField } from './types.ts';
 
 const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** `process` of the config that runs (OCI runtime specification, "Process"). */
-export function grantProcess(request: Request, withheld: WithheldField[]): Readonly<Record<string, unknown>> {
+export function grantProcess(request: Request, context: Pick<GrantContext, 'busPath'>, withheld: WithheldField[]): Readonly<Record<string, unknown>> {
   const args = request.strings('args') ?? [];
   if (args.length === 0 || args[0] === '') {
     throw new BerthError('bad_package', `config.json: ${request.at('args')} names no program to run`);
@@ -38,7 +38,7 @@ export function grantProcess(request: Request, withheld: WithheldField[]): Reado
       ...(additionalGids.length === 0 ? {} : { additionalGids }),
     },
     args,
-    env: env.some((entry) => entry.startsWith('PATH=')) ? env : [defaultPath, ...env],
+    env: withDefaults(env, [defaultPath, ...(context.busPath === undefined ? [] : [busVariable])]),
     cwd,
     noNewPrivileges: true,
     capabilities: grantCapabilities(request.object('capabilities'), withheld),
@@ -46,6 +46,16 @@ export function grantProcess(request: Request, withheld: WithheldField[]): Reado
   };
   for (const path of user?.rest() ?? []) withheld.push({ path, why: 'Berth does not grant this field' });
   return granted;
+}
+
+/** The environment with those variables in front that it does not set itself. */
+function withDefaults(env: readonly string[], defaults: readonly string[]): readonly string[] {
+  const names = new Set(env.map(nameOf));
+  return [...defaults.filter((entry) => !names.has(nameOf(entry))), ...env];
+}
+
+function nameOf(entry: string): string {
+  return entry.slice(0, entry.indexOf('='));
 }
 
 function identity(user: Request | undefined, name: 'uid' | 'gid'): number {

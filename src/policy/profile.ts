@@ -44,6 +44,10 @@ export const standardMounts: readonly Mount[] = [
   { destination: '/run', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'noexec', 'mode=755', 'size=16m'] },
 ];
 
+/** Where an app finds its update bus: the directory that holds the socket, and the variable that holds its address. */
+export const busDirectory = '/run/berth';
+export const busVariable = `BERTH_BUS_ADDRESS=unix:path=${busDirectory}/bus`;
+
 const MiB = 1024 * 1024;
 
 /** Limits of an app that asks for none, and the most it may ask for. */

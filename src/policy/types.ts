@@ -13,6 +13,8 @@ export interface GrantContext {
   /** Host directory of each name in `settings.exports`, and of each `<app>/<name>` in `settings.imports`. */
   readonly exportPaths: ReadonlyMap<string, string>;
   readonly importPaths: ReadonlyMap<string, string>;
+  /** Host directory that holds the socket of the app's update bus; absent: it has none. */
+  readonly busPath?: string;
 }
 
 export interface WithheldField {
