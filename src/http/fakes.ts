@@ -4,7 +4,7 @@ import { systemClock } from '../lib/clock.ts';
 import { sha256Stream } from '../lib/digest.ts';
 import { Signal } from '../lib/emitter.ts';
 import { BerthError } from '../lib/errors.ts';
-import type { AppFigures, AppStatus, BerthEvent, Lifecycle } from '../lifecycle/index.ts';
+import type { AppFigures, AppStatus, BerthEvent, Lifecycle, RunOnceResult } from '../lifecycle/index.ts';
 import type { ExecSession, ExecSpec, LogLine, LogQuery } from '../runtime/index.ts';
 import type { ImageRow } from '../store/index.ts';
 import type { InstallOptions, InstallReport, Updates } from '../update/index.ts';
@@ -142,6 +142,26 @@ export class FakeLifecycle implements Lifecycle {
 
   eventsSince(seq: number): readonly BerthEvent[] {
     return this.events.filter((event) => event.seq > seq);
+  }
+
+  hold(): void {
+    throw new Error('nothing behind the API holds apps here');
+  }
+
+  async halt(): Promise<void> {
+    throw new Error('nothing behind the API halts apps here');
+  }
+
+  async release(): Promise<void> {
+    throw new Error('nothing behind the API releases apps here');
+  }
+
+  async runOnce(): Promise<RunOnceResult> {
+    throw new Error('nothing behind the API runs commands here');
+  }
+
+  feedWatchdog(): void {
+    throw new Error('nothing behind the API feeds watchdogs here');
   }
 
   onEvent(listener: (event: BerthEvent) => void): () => void {

@@ -107,6 +107,13 @@ export function launchOf({ name, run }: Recipe): Launch {
       data: list(run.data),
       exports: list(run.exports),
       imports: list(run.imports),
+      trialUptime: run.trial?.uptime,
+      trialDeadline: run.trial?.deadline,
+      trialConfirm: run.trial?.confirm,
+      defer: run.defer,
+      watchdog: run.watchdog,
+      migrateCommand: run.migrate === undefined ? undefined : JSON.stringify(run.migrate.command),
+      migrateTimeout: run.migrate?.timeout,
     },
   };
 }

@@ -92,6 +92,15 @@ const health = v.strictObject(
   'must have command',
 );
 
+const trial = v.strictObject(
+  {
+    uptime: v.optional(setting(annotations.trialUptime)),
+    deadline: v.optional(setting(annotations.trialDeadline)),
+    confirm: v.optional(setting(annotations.trialConfirm)),
+  },
+  'must have some of uptime, deadline, confirm',
+);
+
 const limits = v.strictObject(
   {
     memory: v.optional(read(parseSize)),
@@ -122,6 +131,10 @@ const run = v.strictObject(
     data: v.optional(list(setting(annotations.data)), []),
     exports: v.optional(list(setting(annotations.exports))),
     imports: v.optional(list(setting(annotations.imports))),
+    trial: v.optional(trial),
+    defer: v.optional(setting(annotations.defer)),
+    watchdog: v.optional(setting(annotations.watchdog)),
+    migrate: v.optional(v.strictObject({ command, timeout: v.optional(setting(annotations.migrateTimeout)) }, 'must have command')),
     limits: v.optional(limits, {}),
     capabilities: v.optional(list(matching(/^CAP_[A-Z_]+$/, 'the name of a capability such as CAP_NET_BIND_SERVICE')), []),
     tmpfs: v.optional(v.record(absolutePath, read(parseSize), 'must be a map of paths to sizes'), {}),

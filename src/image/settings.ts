@@ -42,6 +42,19 @@ export interface LaunchSettings {
   readonly exports: readonly string[];
   /** `<app>/<name>` of other apps' exports, seen read-only at `/run/imports/<app>/<name>`. */
   readonly imports: readonly string[];
+  /** How long it must stay up in a trial; absent: the operator's default. */
+  readonly trialUptimeMs?: number;
+  /** Time from the switch until an update of it that was not committed is rolled back; absent: the operator's default. */
+  readonly trialDeadlineMs?: number;
+  /** A trial passes only if the app itself confirms it on its update bus. */
+  readonly trialConfirm: boolean;
+  /** How long the app may put an update off, in all; 0: it may not. */
+  readonly deferMs: number;
+  /** The app must say on its update bus at least this often that it lives; 0: it need not. */
+  readonly watchdogMs: number;
+  /** Command that makes the data of an earlier version its own, before its first start; empty: none. */
+  readonly migrate: readonly string[];
+  readonly migrateTimeoutMs: number;
 }
 
 interface Annotation<T> {
@@ -83,6 +96,13 @@ export const annotations = {
   data: annotation('data', '', '/data,/var/lib/app', 'directories whose contents outlive instance and version', dataPaths),
   exports: annotation('exports', '', 'mqtt', 'names of directories offered to apps that depend on this one, at `/run/exports/<name>` (for sockets)', list(exportName, 16)),
   imports: annotation('imports', '', 'broker/mqtt', '`<app>/<name>` of directories that other apps export, read-only at `/run/imports/<app>/<name>`; the app must be in `Depends`', list(importName, 64)),
+  trialUptime: annotation('trial.uptime', '', '30s', 'a new version must stay up this long in its trial; the device has a default', optional(duration(0, hourMs))),
+  trialDeadline: annotation('trial.deadline', '', '10m', 'time for its trial, then the update is rolled back; the device has a default', optional(duration(1000, 7 * dayMs))),
+  trialConfirm: annotation('trial.confirm', 'no', 'app', '`app`: the trial passes only when the app calls `Confirm` on its update bus; `no`: it need not', oneOf(['no', 'app'])),
+  defer: annotation('defer', '', '1h', 'how long in all the app may put an update off, over its update bus; without, it may not', optional(duration(0))),
+  watchdog: annotation('watchdog', '', '30s', 'the app calls `Watchdog` on its update bus at least this often, else it is restarted; without, it need not', optional(duration(1000, hourMs))),
+  migrateCommand: annotation('migrate.command', '', '["/bin/migrate"]', 'command and arguments as a JSON array, run in a container of a new version before its first start, so that it can make the data its own; unless it exits with 0 the update is undone', commandLine),
+  migrateTimeout: annotation('migrate.timeout', '5m', '30m', 'a migration that takes longer is killed and has failed', duration(1000, dayMs)),
 } as const;
 
 /**
@@ -107,6 +127,8 @@ export function parseSettings(given: Readonly<Record<string, string>>): LaunchSe
     }
   };
   const command = read(annotations.healthCommand);
+  const trialUptimeMs = read(annotations.trialUptime);
+  const trialDeadlineMs = read(annotations.trialDeadline);
   const settings: LaunchSettings = {
     restart: read(annotations.restart),
     restartDelayMs: read(annotations.restartDelay),
@@ -120,6 +142,13 @@ export function parseSettings(given: Readonly<Record<string, string>>): LaunchSe
     data: read(annotations.data),
     exports: read(annotations.exports),
     imports: read(annotations.imports),
+    ...(trialUptimeMs === undefined ? {} : { trialUptimeMs }),
+    ...(trialDeadlineMs === undefined ? {} : { trialDeadlineMs }),
+    trialConfirm: read(annotations.trialConfirm) === 'app',
+    deferMs: read(annotations.defer) ?? 0,
+    watchdogMs: read(annotations.watchdog) ?? 0,
+    migrate: read(annotations.migrateCommand),
+    migrateTimeoutMs: read(annotations.migrateTimeout),
   };
   if (command.length === 0) return settings;
   const health: HealthCheck = {
@@ -157,6 +186,11 @@ function duration(minMs: number, maxMs = 20 * dayMs): (text: string, field: stri
     if (value < minMs || value > maxMs) throw new BerthError('usage', `${field}: ${text} is not from ${minMs} ms to ${maxMs / hourMs} h`);
     return value;
   };
+}
+
+/** An empty text says nothing. */
+function optional<T>(parse: Annotation<T>['parse']): Annotation<T | undefined>['parse'] {
+  return (text, field) => (text === '' ? undefined : parse(text, field));
 }
 
 /** Each item costs the host a mount, or the daemon work. */

@@ -2,7 +2,10 @@
 export { planLaunch, readLaunch, withheldOf } from './launch.ts';
 export type { LaunchPlaces, LaunchRequest } from './launch.ts';
 export { describeMachine } from './machine.ts';
+export { startOrder } from './order.ts';
+export type { Order, OrderedApp } from './order.ts';
 export type { LaunchPlan, Prepare } from './plan.ts';
 export { openSupervisor } from './supervisor.ts';
 export type { SupervisorOptions } from './supervisor.ts';
+export { eventTypes, reasonCodes } from './types.ts';
 export type * from './types.ts';

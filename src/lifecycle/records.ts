@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { InstanceRecord } from '../runtime/index.ts';
 import type { AppState, DesiredState } from '../store/index.ts';
-import type { LastExit } from './types.ts';
+import { type LastExit, reasonCodes } from './types.ts';
 
 /** How the last instance ended, with what a later `berthd` must know of it. */
 export interface EndRecord {
@@ -33,10 +33,7 @@ const instanceRecord = v.object({
 });
 
 const reason = v.object({
-  code: v.picklist([
-    'exited', 'signalled', 'out-of-memory', 'unhealthy', 'start-failed', 'monitor-lost', 'lost', 'restart-limit',
-    'stopped', 'killed', 'stop-timeout', 'shutdown',
-  ]),
+  code: v.picklist(reasonCodes),
   message: v.string(),
   at: v.number(),
 });

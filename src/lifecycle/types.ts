@@ -1,18 +1,22 @@
 import type { Digest } from '../lib/digest.ts';
 import type { WithheldField } from '../policy/index.ts';
 import type { ExecSession, ExecSpec, InstanceExit, InstanceFigures, LogLine, LogQuery } from '../runtime/index.ts';
-import type { DesiredState } from '../store/index.ts';
+import type { AppRow, DesiredState } from '../store/index.ts';
 
 /** States of an app's supervisor. `backoff`: ended by itself, will be started again at `nextStartAt`. */
 export type AppStateName = 'stopped' | 'starting' | 'running' | 'suspended' | 'stopping' | 'backoff' | 'failed';
 
 export type HealthState = 'none' | 'starting' | 'healthy' | 'unhealthy';
 
+/** Codes of reasons; `docs/supervision.md` says what each means. */
+export const reasonCodes = [
+  'exited', 'signalled', 'out-of-memory', 'unhealthy', 'watchdog', 'start-failed', 'monitor-lost', 'lost', 'restart-limit',
+  'stopped', 'killed', 'stop-timeout', 'shutdown', 'updating',
+] as const;
+
 /** Why an app is not running, or was restarted: a code for programs and a sentence for people. */
 export interface Reason {
-  readonly code:
-    | 'exited' | 'signalled' | 'out-of-memory' | 'unhealthy' | 'start-failed' | 'monitor-lost' | 'lost' | 'restart-limit'
-    | 'stopped' | 'killed' | 'stop-timeout' | 'shutdown';
+  readonly code: (typeof reasonCodes)[number];
   readonly message: string;
   /** Wall clock, milliseconds since 1970. */
   readonly at: number;
@@ -41,6 +45,8 @@ export interface AppStatus {
   readonly lastExit?: LastExit;
   /** Why the state is as it is, where that needs a reason. */
   readonly reason?: Reason;
+  /** It must say at least this often that it lives; absent if its image declares no watchdog. */
+  readonly watchdogMs?: number;
   /** What the app's config asked for and did not get: JSON path and why. */
   readonly withheld: readonly WithheldField[];
 }
@@ -52,16 +58,38 @@ export interface AppFigures extends InstanceFigures {
   readonly at: number;
 }
 
+export const eventTypes = [
+  'app.state', 'app.health', 'app.exit', 'app.installed', 'app.removed', 'app.warning',
+  'update.phase', 'update.waiting', 'update.committed', 'update.rolled-back', 'update.failed',
+  'daemon.started', 'daemon.stopping',
+] as const;
+
 /** One thing that happened; kept in a ring in memory and sent to whoever follows. */
 export interface BerthEvent {
   /** Counts up from 1 in each daemon's life. */
   readonly seq: number;
   readonly at: number;
-  readonly type: 'app.state' | 'app.health' | 'app.exit' | 'app.installed' | 'app.removed' | 'app.warning' | 'daemon.started' | 'daemon.stopping';
+  readonly type: (typeof eventTypes)[number];
   readonly app?: string;
   readonly message: string;
-  /** Data of the type: `{from, to}` of `app.state`, the exit of `app.exit`, … */
+  /** Data of the type: `{from, to}` of `app.state`, the exit of `app.exit`, `{update, …}` (its id) of `update.…`, … */
   readonly detail?: unknown;
+}
+
+/** A command that is run in place of an app. */
+export interface RunOnceOptions {
+  /** From its start; then it is killed. */
+  readonly timeoutMs: number;
+  /** Kills it when it aborts. */
+  readonly signal?: AbortSignal;
+}
+
+/** How such a command ended: by itself, with an exit code; or by a signal. */
+export interface RunOnceResult {
+  readonly exitCode?: number;
+  readonly signal?: string;
+  /** It was killed because its time was over. */
+  readonly timedOut: boolean;
 }
 
 /** The façade over the supervisor: everything that starts, stops or looks at apps goes through it. */
@@ -97,6 +125,34 @@ export interface Lifecycle {
   admit(name: string): void;
   /** For `update/`: the app is stopped and its row is gone; forget it. */
   withdraw(name: string): void;
+  /**
+   * For `update/`: until they are released, nothing starts these apps. A person's start or restart waits for the
+   * release, or for a stop that takes it back; boot and the restart policy pass them by. All else works as ever. May be
+   * called before `boot`; names that are held, or not (yet) of apps, are taken too, and `admit` and `withdraw` end no hold.
+   */
+  hold(names: readonly string[]): void;
+  /**
+   * For `update/`: stops apps that are held, in the reverse order of start and otherwise side by side, without changing
+   * what is desired. Resolves when nothing of them is left.
+   * @throws BerthError the first error of one that cannot be stopped (`timeout`), after all were tried; `unavailable` if
+   * berthd ends meanwhile
+   */
+  halt(names: readonly string[]): Promise<void>;
+  /**
+   * For `update/`: ends the hold, and in the order of start starts those that are to run: each when those before it are
+   * ready, as at boot. What failed for good or has done its work stays down, unless its image changed meanwhile. Resolves
+   * when every start was tried; what came of each, its state and the events tell. Does nothing when berthd ends.
+   */
+  release(names: readonly string[]): Promise<void>;
+  /**
+   * For `update/`: runs a command with image, data and rights of this row, which need not be in the database, in place of
+   * the app's own. The app must be held and halted. The command's output goes to the app's log; nothing else of it is
+   * left when this settles.
+   * @throws BerthError saying why it could not be run; `cancelled` if the signal aborted it, `unavailable` if berthd ends
+   */
+  runOnce(row: AppRow, command: readonly string[], options: RunOnceOptions): Promise<RunOnceResult>;
+  /** The app says that it lives. @throws BerthError `conflict` if its image declares no watchdog */
+  feedWatchdog(name: string): void;
   /** For `update/`: tells followers. */
   announce(event: Pick<BerthEvent, 'type' | 'app' | 'message' | 'detail'>): void;
 }
