@@ -2,10 +2,12 @@
  * Everything that must survive a power cut goes through here: nobody else calls rename or fsync. The order of a
  * publication is always: contents on disk, rename, parent directory on disk.
  */
+import { randomBytes } from 'node:crypto';
 import { chmodSync, closeSync, constants, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
-import { chmod, lstat, open, opendir, readdir, rename, rmdir, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { BerthError, isErrno } from './errors.ts';
+import { chmod, open, opendir, rename, rmdir, unlink, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { directoryFlags, pathIn, pathOf, rawNames } from './directory.ts';
+import { asBerthError, BerthError, isErrno } from './errors.ts';
 import { run } from './process.ts';
 
 /** Puts a directory's entries (names made, renamed, removed in it) on disk. */
@@ -51,22 +53,39 @@ export function replaceFileSync(path: string, contents: string | Uint8Array, mod
   }
 }
 
+/** Directories inside one another that are emptied where they are: bounds the descriptors that {@link removeTree} holds. */
+const maxNested = 64;
+
+/** O_PATH of open(2), which Node does not name: a place, for which no permission bit is needed. */
+const O_PATH = 0o10000000;
+
 /**
- * Removes a tree that only Berth writes to; links are removed, never followed, and directories without permission
- * bits are opened up first. Nothing there is fine. Not for trees that a running app can change.
+ * Removes a tree, whatever is in it: links are removed, never followed, also while an app still changes the tree (then
+ * it may fail, for a directory that is not empty); names need not be UTF-8, nor paths short; directories without
+ * permission bits are opened up first. What is gone already is fine.
  */
-export async function removeTree(path: string): Promise<void> {
+export async function removeTree(path: string | Buffer): Promise<void> {
   try {
-    const isDirectory = (await lstat(path)).isDirectory();
-    try {
-      await remove(path, isDirectory);
-    } catch (error) {
-      if (!isErrno(error, 'EACCES', 'EPERM')) throw error;
-      await openUp(path);
-      await remove(path, isDirectory);
+    if (await unlinkUnlessDirectory(path)) return;
+    {
+      await using directory = await openUp(path);
+      // Directories that lie too deep are moved up to here, and so met again.
+      const prefix = randomBytes(8).toString('hex');
+      let moved = 0;
+      let before: number;
+      const moveUp = async (deep: Buffer): Promise<void> => {
+        await rename(deep, pathIn(directory.fd, `${prefix}-${moved}`));
+        moved += 1;
+      };
+      do {
+        before = moved;
+        await emptyDirectory(directory, 0, moveUp);
+      } while (moved > before);
     }
+    await rmdir(path);
   } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error;
+    if (isErrno(error, 'ENOENT')) return;
+    throw new BerthError(asBerthError(error).code, `cannot remove ${path.toString()}: ${(error as Error).message}`, { cause: error });
   }
 }
 
@@ -74,13 +93,44 @@ export async function removeTree(path: string): Promise<void> {
  * One after the other: `rm` of node:fs takes all entries of a directory at once, which for 100,000 files costs the
  * process 200 MB for good.
  */
-async function remove(path: string, isDirectory: boolean): Promise<void> {
-  if (!isDirectory) {
-    await unlink(path);
-    return;
+async function emptyDirectory(directory: FileHandle, nesting: number, moveUp: (deep: Buffer) => Promise<void>): Promise<void> {
+  for await (const { name } of await opendir(pathOf(directory.fd), rawNames)) {
+    const path = pathIn(directory.fd, name);
+    if (await unlinkUnlessDirectory(path)) continue;
+    try {
+      await using inner = await openUp(path);
+      if (nesting < maxNested) {
+        await emptyDirectory(inner, nesting + 1, moveUp);
+        await rmdir(path);
+      } else await moveUp(path);
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+    }
   }
-  for await (const entry of await opendir(path, { bufferSize: 256 })) await remove(join(path, entry.name), entry.isDirectory());
-  await rmdir(path);
+}
+
+/** False if there is a directory. */
+async function unlinkUnlessDirectory(path: string | Buffer): Promise<boolean> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (isErrno(error, 'EISDIR')) return false;
+    if (!isErrno(error, 'ENOENT')) throw error;
+  }
+  return true;
+}
+
+/** Opens a directory as a place to work in, and gives its owner every right to it. */
+async function openUp(path: string | Buffer): Promise<FileHandle> {
+  const directory = await open(path, O_PATH | directoryFlags);
+  try {
+    const { mode } = await directory.stat();
+    if ((mode & 0o700) !== 0o700) await chmod(pathOf(directory.fd), 0o700);
+    return directory;
+  } catch (error) {
+    await directory.close();
+    throw error;
+  }
 }
 
 /**
@@ -96,10 +146,4 @@ export async function removeAbandonedTree(path: string): Promise<void> {
     if (!isErrno(error, 'ENOENT')) throw error;
   }
   await removeTree(aside);
-}
-
-async function openUp(path: string): Promise<void> {
-  if (!(await lstat(path)).isDirectory()) return;
-  await chmod(path, 0o700);
-  for (const name of await readdir(path)) await openUp(join(path, name));
 }
