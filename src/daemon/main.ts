@@ -1,13 +1,19 @@
 import { parseArgs } from 'node:util';
-import { unpackWorkerMain } from '../image/index.ts';
+import { unpackWorkerMain, type WorkerCommand } from '../image/index.ts';
 import { asBerthError, errorTable } from '../lib/errors.ts';
 import { stderrJournal } from '../lib/journal.ts';
 import { version } from '../lib/version.ts';
+import { copyWorkerMain } from '../store/index.ts';
 import { readConfig } from './config.ts';
 import { startDaemon } from './daemon.ts';
 
-/** Argument that makes this program the unpacking child of a daemon. */
-const workerFlag = '--unpack-worker';
+/** First arguments that make this program a child of a daemon. */
+const workers = { '--unpack-worker': unpackWorkerMain, '--copy-worker': copyWorkerMain } as const;
+
+/** How a daemon starts one. Without the daemon's own flags: they keep it small, a child is to be quick. */
+function workerCommand(flag: keyof typeof workers): WorkerCommand {
+  return { command: process.execPath, args: [process.argv[1]!, flag] };
+}
 
 const usage = `usage: berthd [--root DIR] [--run DIR] [--config FILE] [--debug]
 
@@ -50,9 +56,7 @@ async function main(args: readonly string[]): Promise<void> {
   const stop = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
   });
-  // Without the daemon's own flags: they keep it small, the child is to be quick.
-  const worker = { command: process.execPath, args: [process.argv[1]!, workerFlag] };
-  const daemon = await startDaemon({ config, version, worker, journal });
+  const daemon = await startDaemon({ config, version, worker: workerCommand('--unpack-worker'), journal });
   journal('notice', `berthd ${version} is ready`);
   await Promise.race([daemon.booted, stop]);
   journal('notice', `berthd ends on ${await stop}; the apps go on`);
@@ -68,4 +72,5 @@ function fail(thrown: unknown): void {
 }
 
 const [, , ...given] = process.argv;
-(given[0] === workerFlag ? unpackWorkerMain(given.slice(1)) : main(given)).catch(fail);
+const worker = Object.entries(workers).find(([flag]) => flag === given[0])?.[1];
+(worker === undefined ? main(given) : worker(given.slice(1))).catch(fail);

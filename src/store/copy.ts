@@ -1,5 +1,9 @@
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import * as v from 'valibot';
 import type { WorkerCommand } from '../image/index.ts';
-import { BerthError } from '../lib/errors.ts';
+import { BerthError, errorTable, type ErrorCode } from '../lib/errors.ts';
 
 /** Upper bounds of what is copied; one more is refused as `too_large`. */
 export interface CopyLimits {
@@ -50,7 +54,98 @@ export interface DataCopy extends AsyncDisposable {
   last(): Promise<CopyReport>;
 }
 
+/** The passes of a copy, as the child is told them. */
+export const copyPasses = ['first', 'last'] as const;
+
+type CopyPassName = (typeof copyPasses)[number];
+
+/** What the child answers to each of them: one line of JSON. */
+const answerSchema = v.union([
+  v.strictObject({ report: v.strictObject({ bytes: v.number(), entries: v.number(), copied: v.number(), leftOut: v.number() }) }),
+  v.strictObject({ error: v.strictObject({ code: v.picklist(Object.keys(errorTable) as ErrorCode[]), message: v.string(), detail: v.optional(v.unknown()) }) }),
+]);
+
+export type CopyAnswer = v.InferOutput<typeof answerSchema>;
+
+/** Keeps the child small. */
+const workerEnvironment = { MALLOC_ARENA_MAX: '1', NODE_OPTIONS: '--max-semi-space-size=1 --max-old-space-size=96' } as const;
+
+const maxStderr = 4096;
+
 /** Starts a child process that copies `from` to `to`. */
 export function openCopy(options: CopyOptions): DataCopy {
-  throw new BerthError('unsupported', `copying ${options.from} is not there yet`);
+  return new ChildCopy(options);
+}
+
+class ChildCopy implements DataCopy {
+  readonly #from: string;
+  readonly #signal: AbortSignal | undefined;
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly #answers: AsyncIterator<string>;
+  /** Resolves when the child is gone, with how it ended. */
+  readonly #end: Promise<string>;
+  readonly #kill = (): void => {
+    this.#child.kill('SIGKILL');
+  };
+
+  constructor({ worker, from, to, limits, signal }: CopyOptions) {
+    this.#from = from;
+    this.#signal = signal;
+    const child = spawn(worker.command, [...worker.args, JSON.stringify({ from, to, limits })], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, ...workerEnvironment },
+    });
+    this.#child = child;
+    // A child that is gone reads nothing; how it ended is told below.
+    child.stdin.on('error', () => undefined);
+    this.#answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr = (stderr + text).slice(0, maxStderr);
+    });
+    this.#end = new Promise((resolve) => {
+      child.once('error', (error) => resolve(`cannot be started: ${error.message}`));
+      child.once('close', (code, killedBy) => {
+        resolve(`${killedBy === null ? `ended with exit status ${code}` : `was ended by ${killedBy}`}${stderr === '' ? '' : `: ${stderr.trim()}`}`);
+      });
+    });
+    signal?.addEventListener('abort', this.#kill, { once: true });
+    if (signal?.aborted === true) this.#kill();
+  }
+
+  first(): Promise<CopyReport> {
+    return this.#pass('first');
+  }
+
+  last(): Promise<CopyReport> {
+    return this.#pass('last');
+  }
+
+  async #pass(name: CopyPassName): Promise<CopyReport> {
+    this.#child.stdin.write(`${name}\n`);
+    const line = await this.#answers.next();
+    if (line.done === true) {
+      const how = await this.#end;
+      if (this.#signal?.aborted === true) throw new BerthError('cancelled', `copying ${this.#from} was cancelled`, { cause: this.#signal.reason });
+      throw new BerthError('internal', `the process that copies ${this.#from} ${how}`);
+    }
+    const answer = parseAnswer(line.value);
+    if ('error' in answer) throw new BerthError(answer.error.code, answer.error.message, { detail: answer.error.detail });
+    return answer.report;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#signal?.removeEventListener('abort', this.#kill);
+    this.#kill();
+    await this.#end;
+  }
+}
+
+/** The child has read an app's files: what it says is checked like any other input. */
+function parseAnswer(line: string): CopyAnswer {
+  try {
+    return v.parse(answerSchema, JSON.parse(line));
+  } catch (error) {
+    throw new BerthError('internal', 'the process that copies data gave no answer that can be read', { cause: error });
+  }
 }
