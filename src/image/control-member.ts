@@ -1,9 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import { BerthError } from '../lib/errors.ts';
+import { readWhole } from './byte-source.ts';
 import { parseControl } from './control.ts';
 import { decompress } from './decompress.ts';
 import { normalizeEntryPath } from './entry-path.ts';
-import { readWhole, type PackageMember } from './package-reader.ts';
+import type { PackageMember } from './package-reader.ts';
 import { TarParser } from './tar-reader.ts';
 import type { Control, PackageLimits } from './types.ts';
 

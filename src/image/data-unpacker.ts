@@ -11,6 +11,7 @@ import type { ManifestCursor } from './manifest-cursor.ts';
 import { noSpaceError } from './no-space.ts';
 import { ModelDir, PathModel, type EntryMeta, type LeafKind } from './path-model.ts';
 import type { TarEntry } from './tar-reader.ts';
+import type { Tally } from './tally.ts';
 import type { ManifestEntry, PackageLimits } from './types.ts';
 import type { Warnings } from './warnings.ts';
 
@@ -22,6 +23,7 @@ export interface DataUnpackerOptions {
   /** Names the data archive in messages. */
   readonly archive: string;
   readonly limits: PackageLimits;
+  readonly tally: Tally;
   /** The package's own manifest, if it came before the data. */
   readonly expected: ManifestCursor | undefined;
   /** Undefined: nothing is written. */
@@ -176,10 +178,11 @@ export class DataUnpacker {
   }
 
   #beginFile(entry: TarEntry, path: string, parent: ModelDir, meta: EntryMeta, where: string): void {
-    const { limits } = this.#options;
+    const { limits, tally } = this.#options;
     const { size } = entry;
     this.unpackedBytes += size;
-    if (this.unpackedBytes > limits.unpackedBytes) throw new BerthError('too_large', `${where}: with "${path}" the package unpacks to more than the limit of ${formatSize(limits.unpackedBytes)}`);
+    tally.unpackedBytes += size;
+    if (tally.unpackedBytes > limits.unpackedBytes) throw new BerthError('too_large', `${where}: with "${path}" the payload unpacks to more than the limit of ${formatSize(limits.unpackedBytes)}`);
     if (path === configPath) {
       if (size > limits.configBytes) throw new BerthError('too_large', `${where}: ${configPath} has ${size} bytes; at most ${limits.configBytes} are allowed`);
       this.#config = [];
@@ -229,9 +232,10 @@ export class DataUnpacker {
 
   /** Counts an entry and compares it with its line of the manifest, but for a file's hash. */
   #admit(found: ManifestEntry, where: string): ManifestEntry | undefined {
-    const { limits, expected } = this.#options;
+    const { limits, tally, expected } = this.#options;
     this.entries += 1;
-    if (this.entries > limits.entries) throw new BerthError('too_large', `${where}: the package has more than ${limits.entries} entries`);
+    tally.entries += 1;
+    if (tally.entries > limits.entries) throw new BerthError('too_large', `${where}: the payload has more than ${limits.entries} entries`);
     const line = expected?.take(found.path, where);
     if (line === undefined) return undefined;
     for (const [key, value] of Object.entries(found)) {

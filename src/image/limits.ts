@@ -17,3 +17,6 @@ export const defaultLimits: PackageLimits = {
   configBytes: 1 * MiB,
   expansionRatio: 200,
 };
+
+/** More packages than anybody applies together. */
+export const maxPayloadPackages = 256;

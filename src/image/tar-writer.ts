@@ -10,7 +10,15 @@ export const tarEnd: Buffer = Buffer.alloc(2 * tarBlockBytes);
  * entries, which (unlike pax headers) dpkg reads too. Names begin with `./`, owner names are empty.
  */
 export function tarHeaderBytes(entry: PackEntry): Buffer {
-  const header = headerOf(entry);
+  return encodeHeader(headerOf(entry));
+}
+
+/** As {@link tarHeaderBytes}, for a file of this size in bytes that anybody may read, without owner and time. */
+export function tarFileHeader(path: string, size: number): Buffer {
+  return encodeHeader({ name: `./${path}`, mode: 0o644, uid: 0, gid: 0, mtime: 0, size, linkName: '', type: tarTypes.file });
+}
+
+function encodeHeader(header: TarHeader): Buffer {
   if (fitsTarHeader(header)) return encodeTarHeader(header);
   const blocks: Buffer[] = [];
   let short = header;

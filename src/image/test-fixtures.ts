@@ -102,3 +102,31 @@ export function smallLimits(limits: Partial<PackageLimits> = {}): PackageLimits 
 export async function* pieces(bytes: Buffer, pieceBytes: number = bytes.length): AsyncGenerator<Buffer, void, undefined> {
   for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
 }
+
+/** A cpio archive, with sums (`crc`) or without (`newc`); `sum` may be another than that of the bytes. */
+export function cpioArchive(members: readonly Member[], rest: { format?: 'crc' | 'newc'; mode?: number; sum?: number } = {}): Buffer {
+  const { format = 'crc', mode = 0o100644 } = rest;
+  const part = ([name, bytes]: Member, index: number): Buffer => {
+    const sum = format === 'crc' ? (rest.sum ?? bytes.reduce((total, byte) => (total + byte) >>> 0, 0)) : 0;
+    const fields = [index, name === cpioEnd ? 0 : mode, 0, 0, 1, 0, bytes.length, 0, 0, 0, 0, name.length + 1, name === cpioEnd ? 0 : sum];
+    const header = `${format === 'crc' ? '070702' : '070701'}${fields.map((value) => value.toString(16).padStart(8, '0')).join('')}${name}\0`;
+    return Buffer.concat([padTo4(Buffer.from(header)), padTo4(bytes)]);
+  };
+  return Buffer.concat([...members, [cpioEnd, Buffer.alloc(0)] as const].map(part));
+}
+
+const cpioEnd = 'TRAILER!!!';
+
+function padTo4(bytes: Buffer): Buffer {
+  return Buffer.concat([bytes, Buffer.alloc((4 - (bytes.length % 4)) % 4)]);
+}
+
+/** `sw-description` as Mbed Linux OS wrote it. */
+export function swDescription(images: string = '{ type = "APPSv3"; filename = "APPSv3.tar.xz"; }', rest = ''): Buffer {
+  return Buffer.from(`software = {\n  version = "1.0"; # of the whole\n  images: ( ${images} );\n  ${rest}\n};\n`);
+}
+
+/** Update images of Mbed Linux OS with this archive of packages. */
+export function swu(archive: Buffer, description: Buffer = swDescription()): Buffer {
+  return cpioArchive([['sw-description', description], ['APPSv3.tar.xz', archive]]);
+}

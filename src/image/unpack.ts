@@ -1,23 +1,26 @@
-import { readdir } from 'node:fs/promises';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { addAbortSignal, Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { Hash } from 'node:crypto';
 import { sha256Stream, type Digest } from '../lib/digest.ts';
-import { removeTree } from '../lib/durable.ts';
-import { asBerthError, BerthError } from '../lib/errors.ts';
+import { BerthError } from '../lib/errors.ts';
 import { formatSize } from '../lib/units.ts';
 import { BundleWriter } from './bundle-writer.ts';
+import { reading, readWhole, type ByteSource } from './byte-source.ts';
 import { readControlMember, type ControlMember } from './control-member.ts';
 import { DataUnpacker, rootfsPath } from './data-unpacker.ts';
 import { decompress, type Compression } from './decompress.ts';
 import { imageNames } from './image-names.ts';
 import { formatManifestEntry, formatManifestHeader, manifestMember, sameFields, signatureMember } from './manifest.ts';
+import { LineBuffer } from './line-buffer.ts';
 import { ManifestCursor } from './manifest-cursor.ts';
 import { fileManifestStore, memoryManifestStore, type ManifestStore } from './manifest-store.ts';
 import { missingDirectories } from './mount-points.ts';
-import { packageMembers, readWhole, type PackageMember } from './package-reader.ts';
+import { packageFiles, type PackageFile } from './package-archive.ts';
+import { packageMembers, type PackageMember } from './package-reader.ts';
 import { neededDirectories } from './config.ts';
+import { freeFor, needOf, requireRoom } from './room.ts';
+import { emptyTally, type Tally } from './tally.ts';
 import { TarParser } from './tar-reader.ts';
 import type { Control, ManifestEntry, PackageLimits, PackageReport } from './types.ts';
 import { Warnings } from './warnings.ts';
@@ -56,42 +59,42 @@ export interface UnpackOptions {
  * or what `verify` throws.
  */
 export async function unpackPackage(source: Readable | AsyncIterable<Uint8Array>, target: string | undefined, options: UnpackOptions): Promise<PackageReport> {
-  const { signal } = options;
-  const stream = source instanceof Readable ? source : Readable.from(source);
-  // Told by whoever reads the stream; without a listener, Node would end the process.
-  stream.on('error', () => undefined);
-  if (signal !== undefined) addAbortSignal(signal, stream);
-  if (target !== undefined && (await readdir(target)).length > 0) throw new BerthError('conflict', `${target} is not empty`);
+  const { limits, signal } = options;
+  return await reading(source, target, { maxBytes: limits.packageBytes, what: 'package', signal }, async (bytes) => {
+    const found = await unpackFiles(packageFiles(bytes.chunks, limits), target, { ...options, source: bytes, tally: emptyTally() });
+    return { ...found, packageBytes: bytes.bytes };
+  });
+}
+
+export interface UnpackFilesOptions extends UnpackOptions {
+  /** Where the files come from. */
+  readonly source: ByteSource;
+  readonly tally: Tally;
+}
+
+/** As {@link unpackPackage}, from the files that the package's archive holds; what was written is left after an error. */
+export async function unpackFiles(files: AsyncIterable<PackageFile>, target: string | undefined, options: UnpackFilesOptions): Promise<Omit<PackageReport, 'packageBytes'>> {
   const unpacking = new Unpacking(target, options);
   try {
-    for await (const member of packageMembers(stream, options.limits, unpacking)) {
+    for await (const member of packageMembers(files)) {
       try {
         await unpacking.take(member);
       } catch (error) {
         // Whatever still waits for the source must be woken before the loop can end.
-        stream.destroy();
+        options.source.stop();
         throw error;
       }
     }
     return unpacking.finish();
-  } catch (error) {
-    stream.destroy();
+  } finally {
     unpacking.close();
-    if (target !== undefined) await emptyDirectory(target);
-    throw signal?.aborted === true ? new BerthError('cancelled', 'unpacking was cancelled', { cause: error }) : asBerthError(error);
   }
-}
-
-/** Removes everything in a directory that only Berth writes to. */
-export async function emptyDirectory(path: string): Promise<void> {
-  for (const name of await readdir(path)) await removeTree(join(path, name));
 }
 
 /** One package on its way: what was seen of it, and what is open. */
 class Unpacking {
-  packageBytes = 0;
   readonly #target: string | undefined;
-  readonly #options: UnpackOptions;
+  readonly #options: UnpackFilesOptions;
   readonly #warnings = new Warnings();
   #manifest: { readonly store: ManifestStore; readonly digest: Digest } | undefined;
   /** Of a manifest that comes after control or data: only compared. */
@@ -103,7 +106,7 @@ class Unpacking {
   #writer: BundleWriter | undefined;
   #data: { readonly unpacker: DataUnpacker; readonly compression: Compression } | undefined;
 
-  constructor(target: string | undefined, options: UnpackOptions) {
+  constructor(target: string | undefined, options: UnpackFilesOptions) {
     this.#target = target;
     this.#options = options;
   }
@@ -122,7 +125,7 @@ class Unpacking {
   }
 
   /** To be called after the last member. */
-  finish(): PackageReport {
+  finish(): Omit<PackageReport, 'packageBytes'> {
     const [control, data] = [this.#control!, this.#data!];
     this.#checkControl(control);
     const digest = this.#manifest?.digest ?? this.#computeManifest(control.control, data.unpacker);
@@ -142,7 +145,6 @@ class Unpacking {
       control: control.control,
       manifestGiven: this.#manifest !== undefined || this.#lateDigest !== undefined,
       ...(this.#signature === undefined ? {} : { signatureBytes: this.#signature.length }),
-      packageBytes: this.packageBytes,
       unpackedBytes,
       entries,
       files,
@@ -167,15 +169,14 @@ class Unpacking {
   }
 
   async #takeManifest(body: AsyncIterable<Buffer>): Promise<void> {
-    const { manifestBytes } = this.#options.limits;
+    const { limits, tally } = this.#options;
     const isFirst = !this.#admitted;
     const store = isFirst ? this.#newStore() : undefined;
     const hash = sha256Stream();
-    let size = 0;
     try {
       for await (const chunk of body) {
-        size += chunk.length;
-        if (size > manifestBytes) throw new BerthError('too_large', `${manifestMember}: larger than the limit of ${formatSize(manifestBytes)}`);
+        tally.manifestBytes += chunk.length;
+        if (tally.manifestBytes > limits.manifestBytes) throw new BerthError('too_large', `${manifestMember}: larger than the limit of ${formatSize(limits.manifestBytes)}`);
         hash.update(chunk);
         store?.append(chunk);
       }
@@ -208,7 +209,8 @@ class Unpacking {
     if (signature !== undefined && manifest === undefined) throw new BerthError('bad_package', `${signatureMember} signs ${manifestMember}, which must stand before control and data too`);
     const claim = manifest === undefined ? {} : { manifest: { digest: manifest.digest, control: () => this.#openManifest()!.control } };
     await this.#options.verify?.(signature === undefined ? claim : { ...claim, signature });
-    this.#openManifest();
+    const cursor = this.#openManifest();
+    if (cursor !== undefined && this.#target !== undefined) requireRoom(cursor.control.package, needOf(manifest!.store.chunks()), freeFor(this.#target));
   }
 
   #openManifest(): ManifestCursor | undefined {
@@ -217,10 +219,10 @@ class Unpacking {
   }
 
   async #unpackData({ name, size, body, compression }: PackageMember): Promise<void> {
-    const { limits, signal } = this.#options;
+    const { limits, signal, tally } = this.#options;
     const chown = this.#options.chown ?? process.geteuid?.() === 0;
     if (this.#target !== undefined) this.#writer = new BundleWriter(join(this.#target, imageNames.bundle), chown);
-    const unpacker = new DataUnpacker({ archive: name, limits, expected: this.#cursor, writer: this.#writer, warnings: this.#warnings });
+    const unpacker = new DataUnpacker({ archive: name, limits, tally, expected: this.#cursor, writer: this.#writer, warnings: this.#warnings });
     const parser = new TarParser(name, limits.pathBytes);
     for await (const chunk of decompress(body, compression!, { what: name, expansionRatio: limits.expansionRatio, packedBytes: size })) {
       signal?.throwIfAborted();
@@ -271,24 +273,4 @@ class Unpacking {
 
 function digestFrom(hash: Hash): Digest {
   return `sha256:${hash.digest('hex')}`;
-}
-
-/** Puts lines together so that each is not a write of its own. */
-class LineBuffer {
-  readonly #write: (bytes: Buffer) => void;
-  #text = '';
-
-  constructor(write: (bytes: Buffer) => void) {
-    this.#write = write;
-  }
-
-  add(line: string): void {
-    this.#text += line;
-    if (this.#text.length >= 64 * 1024) this.flush();
-  }
-
-  flush(): void {
-    this.#write(Buffer.from(this.#text));
-    this.#text = '';
-  }
 }

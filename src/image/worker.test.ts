@@ -6,8 +6,8 @@ import { PassThrough, Readable } from 'node:stream';
 import { after, test } from 'node:test';
 import { BerthError } from '../lib/errors.ts';
 import { arArchive, berthMembers, classicPackage, dir, smallLimits } from './test-fixtures.ts';
-import { unpackInChild, type UnpackInChildOptions, type WorkerCommand } from './worker.ts';
-import { unpackPackage } from './unpack.ts';
+import { unpackPayloadInChild, type UnpackPayloadOptions, type WorkerCommand } from './worker.ts';
+import { unpackPayload } from './payload.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'berth-worker-'));
 after(() => rmSync(work, { recursive: true, force: true }));
@@ -20,17 +20,28 @@ const module = JSON.stringify(join(import.meta.dirname, 'worker.ts'));
 const worker = script(`import { unpackWorkerMain } from ${module}; await unpackWorkerMain(process.argv.slice(1));`);
 const good = arArchive(berthMembers([{ name: 'a', data: Buffer.alloc(3_000_000, 'x') }, dir('b')]));
 
-function run(source: Readable, rest: Partial<UnpackInChildOptions> = {}): { target: string; report: ReturnType<typeof unpackInChild> } {
+function run(source: Readable, rest: Partial<UnpackPayloadOptions> = {}): { target: string; report: ReturnType<typeof unpackPayloadInChild> } {
   const target = mkdtempSync(join(work, 'target-'));
-  return { target, report: unpackInChild(source, target, { worker, limits: smallLimits(), ...rest }) };
+  return { target, report: unpackPayloadInChild(source, target, { worker, limits: smallLimits(), ...rest }) };
 }
 
 test('the child unpacks and reports as unpacking here does, and progress is told', async () => {
   const told: number[] = [];
   const { target, report } = run(Readable.from([good.subarray(0, 100), good.subarray(100)]), { onProgress: (bytes) => told.push(bytes) });
-  assert.deepEqual(await report, await unpackPackage(Readable.from([good]), undefined, { limits: smallLimits() }));
-  assert.deepEqual(readdirSync(target).toSorted(), ['bundle', 'manifest']);
+  const found = await report;
+  const [one] = found.packages;
+  assert.equal(one?.directory, join(target, '0'));
+  const here = await unpackPayload(Readable.from([good]), undefined, { limits: smallLimits() });
+  assert.deepEqual(found, { ...here, packages: here.packages.map((found) => ({ ...found, directory: one.directory })) });
+  assert.deepEqual(readdirSync(target), ['0']);
+  assert.deepEqual(readdirSync(one.directory).toSorted(), ['bundle', 'manifest']);
   assert.deepEqual(told, [100, good.length]);
+});
+
+test('without a target, all is checked and nothing written', async () => {
+  const { kind, bytes, packages } = await unpackPayloadInChild(Readable.from([good]), undefined, { worker, limits: smallLimits() });
+  assert.deepEqual([kind, bytes, packages.map(({ directory, name, report }) => [directory, name, report.files])], ['package', good.length, [[undefined, '', 1]]]);
+  await assert.rejects(unpackPayloadInChild(Readable.from([good.subarray(0, -10)]), undefined, { worker, limits: smallLimits() }), { code: 'bad_package' });
 });
 
 test('a refusal comes back as it was thrown; the source is left to its owner', async () => {

@@ -3,9 +3,11 @@ import { finished, type Readable, type Writable } from 'node:stream';
 import * as v from 'valibot';
 import { parseDigest } from '../lib/digest.ts';
 import { asBerthError, BerthError, errorTable, type ErrorBody, type ErrorCode } from '../lib/errors.ts';
+import { emptyDirectory } from './byte-source.ts';
 import { formatControl, parseControl } from './control.ts';
-import type { PackageLimits, PackageReport } from './types.ts';
-import { emptyDirectory, unpackPackage, type UnpackOptions } from './unpack.ts';
+import { maxToldBytes, packageDirectory, unpackPayload } from './payload.ts';
+import type { PackageLimits, PackageReport, PayloadReport } from './types.ts';
+import type { UnpackOptions } from './unpack.ts';
 
 /** How to start the program that calls {@link unpackWorkerMain} with the arguments after these. */
 export interface WorkerCommand {
@@ -13,11 +15,11 @@ export interface WorkerCommand {
   readonly args: readonly string[];
 }
 
-export interface UnpackInChildOptions {
+export interface UnpackPayloadOptions {
   readonly worker: WorkerCommand;
   readonly limits: PackageLimits;
   readonly signal?: AbortSignal;
-  /** Told the bytes of the package that were read so far. */
+  /** Told the bytes of the payload that were read so far. */
   readonly onProgress?: (bytes: number) => void;
 }
 
@@ -29,12 +31,12 @@ const workerEnvironment = { MALLOC_ARENA_MAX: '1', NODE_OPTIONS: '--max-semi-spa
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 
-/** A report has at most `configBytes` of text and a hundred warnings of bounded length. */
-const maxAnswerBytes = 16 * 1024 * 1024;
+/** What the packages say, and a few hundred bytes for each that do not depend on them. */
+const maxAnswerBytes = maxToldBytes + 1024 * 1024;
 const maxStderrBytes = 4096;
 
 /** What the child is told, as its one argument. */
-const jobSchema = v.strictObject({ target: v.string(), limits: v.record(v.string(), v.number()) });
+const jobSchema = v.strictObject({ target: v.optional(v.string()), limits: v.record(v.string(), v.number()) });
 
 /** What the child answers on standard output: one JSON document. Control is the text of the stanza. */
 const reportSchema = v.strictObject({
@@ -52,33 +54,39 @@ const reportSchema = v.strictObject({
   config: v.optional(v.string()),
   hasRootfs: v.boolean(),
 });
+const payloadSchema = v.strictObject({
+  kind: v.picklist(['package', 'archive', 'swu']),
+  bytes: v.number(),
+  packages: v.array(v.strictObject({ name: v.string(), report: reportSchema })),
+});
 const answerSchema = v.union([
-  v.strictObject({ report: reportSchema }),
+  v.strictObject({ payload: payloadSchema }),
   v.strictObject({ error: v.strictObject({ code: v.picklist(Object.keys(errorTable) as ErrorCode[]), message: v.string(), detail: v.optional(v.unknown()) }) }),
 ]);
 
 /**
- * As `unpackPackage`, in a child process, so that the caller's process stays responsive and gets no larger. When the
+ * As `unpackPayload`, in a child process, so that the caller's process stays responsive and gets no larger. When the
  * source fails or the signal aborts, the child is killed; in every case of an error `target` is empty afterwards.
+ * Without a `target`, all is checked and nothing written.
  * The source is the caller's: it is read no further after an error, but not destroyed.
- * @throws BerthError as `unpackPackage`; `internal` if the child died.
+ * @throws BerthError as `unpackPayload`; `internal` if the child died.
  */
-export async function unpackInChild(source: Readable, target: string, options: UnpackInChildOptions): Promise<PackageReport> {
+export async function unpackPayloadInChild(source: Readable, target: string | undefined, options: UnpackPayloadOptions): Promise<PayloadReport> {
   const { worker, limits } = options;
   const child = spawn(worker.command, [...worker.args, JSON.stringify({ target, limits })], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, ...workerEnvironment },
   });
   try {
-    return reportFrom(await converse(child, source, options));
+    return payloadFrom(await converse(child, source, options), target);
   } catch (error) {
-    await emptyDirectory(target);
+    if (target !== undefined) await emptyDirectory(target);
     throw error;
   }
 }
 
 /** Feeds the child and waits until it is gone. Gives what it said. */
-async function converse(child: Child, source: Readable, { signal, onProgress }: UnpackInChildOptions): Promise<string> {
+async function converse(child: Child, source: Readable, { signal, onProgress }: UnpackPayloadOptions): Promise<string> {
   let bytes = 0;
   let failure: BerthError | undefined;
   const fail = (error: BerthError): void => {
@@ -121,13 +129,13 @@ async function converse(child: Child, source: Readable, { signal, onProgress }: 
 
 function sourceError(error: Error, bytes: number): BerthError {
   if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') return asBerthError(error);
-  return new BerthError('io', `the package broke off after ${bytes} bytes`, { cause: error });
+  return new BerthError('io', `the payload broke off after ${bytes} bytes`, { cause: error });
 }
 
 function died(code: number | null, killedBy: NodeJS.Signals | null, stderr: string): BerthError {
   const how = killedBy === null ? `ended with exit status ${code}` : `was ended by ${killedBy}`;
   const hint = killedBy === 'SIGKILL' ? ' (was memory short?)' : '';
-  return new BerthError('internal', `the process that unpacks the package ${how}${hint}; nothing of the package was kept${stderr === '' ? '' : `: ${stderr.trim()}`}`);
+  return new BerthError('internal', `the process that unpacks packages ${how}${hint}; nothing of the payload was kept${stderr === '' ? '' : `: ${stderr.trim()}`}`);
 }
 
 function collect(stream: Readable, maxBytes: number): () => string {
@@ -141,7 +149,7 @@ function collect(stream: Readable, maxBytes: number): () => string {
 }
 
 /** The child has read hostile input: what it says is checked like any other input. */
-function reportFrom(text: string): PackageReport {
+function payloadFrom(text: string, target: string | undefined): PayloadReport {
   let answer: v.InferOutput<typeof answerSchema>;
   try {
     answer = v.parse(answerSchema, JSON.parse(text));
@@ -149,7 +157,19 @@ function reportFrom(text: string): PackageReport {
     throw new BerthError('internal', 'the process that unpacks packages gave no answer that can be read', { cause: error });
   }
   if ('error' in answer) throw new BerthError(answer.error.code, answer.error.message, { detail: answer.error.detail });
-  const { digest, control, signatureBytes, config, ...rest } = answer.report;
+  const { kind, bytes, packages } = answer.payload;
+  return {
+    kind,
+    bytes,
+    packages: packages.map(({ name, report }, index) => ({
+      directory: target === undefined ? undefined : packageDirectory(target, index),
+      name,
+      report: reportFrom(report),
+    })),
+  };
+}
+
+function reportFrom({ digest, control, signatureBytes, config, ...rest }: v.InferOutput<typeof reportSchema>): PackageReport {
   return {
     ...rest,
     digest: parseDigest(digest),
@@ -160,18 +180,19 @@ function reportFrom(text: string): PackageReport {
 }
 
 /**
- * The child's side of {@link unpackInChild}: unpacks what comes on standard input as its argument says, answers on
- * standard output. `verify` decides here whether the package may be unpacked.
+ * The child's side of {@link unpackPayloadInChild}: unpacks what comes on standard input as its argument says, answers
+ * on standard output. `verify` decides here for each package whether it may be unpacked.
  */
 export async function unpackWorkerMain(argv: readonly string[], options: Pick<UnpackOptions, 'verify'> = {}): Promise<void> {
   process.stdout.write(JSON.stringify(await answer(argv, options)));
 }
 
-async function answer(argv: readonly string[], options: Pick<UnpackOptions, 'verify'>): Promise<{ readonly report: object } | ErrorBody> {
+async function answer(argv: readonly string[], options: Pick<UnpackOptions, 'verify'>): Promise<{ readonly payload: object } | ErrorBody> {
   try {
     const { target, limits } = v.parse(jobSchema, JSON.parse(argv[0] ?? ''));
-    const report = await unpackPackage(process.stdin, target, { ...options, limits: limits as unknown as PackageLimits });
-    return { report: { ...report, control: formatControl(report.control.fields) } };
+    const { kind, bytes, packages } = await unpackPayload(process.stdin, target, { ...options, limits: limits as unknown as PackageLimits });
+    const told = packages.map(({ name, report }) => ({ name, report: { ...report, control: formatControl(report.control.fields) } }));
+    return { payload: { kind, bytes, packages: told } };
   } catch (error) {
     return asBerthError(error).toBody();
   }

@@ -1,0 +1,165 @@
+import { sha256Stream } from '../lib/digest.ts';
+import { BerthError } from '../lib/errors.ts';
+import { formatSize } from '../lib/units.ts';
+import { archiveMembers, type ArchiveMember } from './archive.ts';
+import { peek, readWhole } from './byte-source.ts';
+import { CpioParser, isCpio } from './cpio-reader.ts';
+import { maxPayloadPackages } from './limits.ts';
+import { arFiles, isAr, packageFiles, plainTar, tarFiles, tarMembers, type PackageFile } from './package-archive.ts';
+import { maxSwDescriptionBytes, parseSwDescription, swDescriptionName } from './sw-description.ts';
+import { decodeTarHeader, isZeroBlock, tarBlockBytes } from './tar-header.ts';
+import type { TarEntry } from './tar-reader.ts';
+import type { PackageLimits, PayloadKind } from './types.ts';
+
+/** A package found in a payload. */
+export interface FoundPackage {
+  /** Name of its file in the archive; empty if the payload is the package. */
+  readonly name: string;
+  /** Bytes of that file; undefined if the payload is the package. */
+  readonly size: number | undefined;
+  readonly files: AsyncIterable<PackageFile>;
+}
+
+/** Takes a package, whose files are there until it is done. */
+export type TakePackage = (found: FoundPackage) => Promise<void>;
+
+const packageSuffix = '.ipk';
+const rules = `a payload is one package, or an archive with ${packageSuffix} files at its top and nothing else`;
+
+/**
+ * Finds out from the bytes as they come what a payload is, and gives each package to `take`.
+ * @throws BerthError `bad_package`, `too_large`, `unsupported`, and what `take` throws.
+ */
+export async function readPayload(source: AsyncIterable<Buffer>, limits: PackageLimits, take: TakePackage): Promise<PayloadKind> {
+  const { head, whole } = await peek(source, 8);
+  if (head.length === 0) throw new BerthError('bad_package', 'the payload is empty');
+  if (isAr(head)) {
+    await take({ name: '', size: undefined, files: arFiles(whole) });
+    return 'package';
+  }
+  if (isCpio(head)) {
+    await readSwu(whole, limits, take);
+    return 'swu';
+  }
+  return await readTar(whole, 'payload', limits, async (members, first) => {
+    if (isPackageName(first.name)) {
+      await readArchive(members, 'payload', limits, take);
+      return 'archive';
+    }
+    if (first.type !== 'file') throw notAFile('payload', first);
+    await take({ name: '', size: undefined, files: tarFiles(noPackages(members, first.name), 'package') });
+    return 'package';
+  });
+}
+
+type TarMember = ArchiveMember<TarEntry>;
+
+/** Opens a tar archive, whatever its compression, and has it read by one who knows its first entry. */
+async function readTar<T>(source: AsyncIterable<Buffer>, what: string, limits: PackageLimits, read: (members: AsyncIterable<TarMember>, first: TarEntry) => Promise<T>): Promise<T> {
+  const packed = await peek(source, tarBlockBytes);
+  const plain = plainTar(packed.whole, packed.head, what, limits)[Symbol.asyncIterator]();
+  try {
+    const { head, whole } = await peek({ [Symbol.asyncIterator]: () => plain }, tarBlockBytes);
+    requireTar(head.subarray(0, tarBlockBytes), what);
+    const members = tarMembers(whole, what);
+    const first = await members.next();
+    if (first.done === true) throw new BerthError('bad_package', `${what}: the archive is empty; ${rules}`);
+    return await read(resumed(first.value, members), first.value.entry);
+  } finally {
+    // A decompressor that is not read to its end would stay.
+    await plain.return?.();
+  }
+}
+
+async function* resumed<T>(first: T, rest: AsyncGenerator<T, void, undefined>): AsyncGenerator<T, void, undefined> {
+  yield first;
+  yield* rest;
+}
+
+function requireTar(head: Buffer, what: string): void {
+  if (head.length === tarBlockBytes && isZeroBlock(head)) return;
+  try {
+    if (head.length < tarBlockBytes) throw new BerthError('bad_package', `${what}: it has only ${head.length} bytes`);
+    decodeTarHeader(head, `${what}, byte 0`);
+  } catch (cause) {
+    throw new BerthError('bad_package', `the ${what} is neither a package (ar or tar) nor a tar archive of packages nor an .swu: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Gives each package of an archive to `take`. */
+async function readArchive(members: AsyncIterable<TarMember>, what: string, limits: PackageLimits, take: TakePackage): Promise<void> {
+  let [packages, bytes] = [0, 0];
+  for await (const { entry, body } of members) {
+    const { name, size } = entry;
+    if (name.includes('/') && isPackageName(name) && entry.type === 'file') throw bad(what, entry, 'lies in a folder');
+    if (entry.type !== 'file') throw notAFile(what, entry);
+    if (!isPackageName(name)) throw bad(what, entry, `is no ${packageSuffix} file`);
+    packages += 1;
+    bytes += size;
+    if (packages > maxPayloadPackages) throw new BerthError('too_large', `${what}: more than ${maxPayloadPackages} packages`);
+    if (bytes > limits.packageBytes) throw new BerthError('too_large', `${what}: with "${name}" the packages are larger than the limit of ${formatSize(limits.packageBytes)}`);
+    await take({ name, size, files: packageFiles(body, limits) });
+  }
+}
+
+/** An update image of Mbed Linux OS: a description, then the archive of packages that it names. */
+async function readSwu(source: AsyncIterable<Buffer>, limits: PackageLimits, take: TakePackage): Promise<void> {
+  const members = archiveMembers(source, new CpioParser());
+  let [image, isRead] = [undefined as ReturnType<typeof parseSwDescription> | undefined, false];
+  for await (const { entry, body } of members) {
+    if (image === undefined) {
+      if (entry.name !== swDescriptionName) throw new BerthError('bad_package', `the cpio archive begins with "${entry.name}", not with ${swDescriptionName}: it is no .swu`);
+      image = parseSwDescription(await readWhole(body, maxSwDescriptionBytes, swDescriptionName));
+    } else if (entry.name === image.filename && !isRead) {
+      isRead = true;
+      await readImage(body, image, limits, take);
+    } else {
+      throw new BerthError('bad_package', `the .swu holds "${entry.name}", which ${swDescriptionName} ${isRead ? 'names only once or not at all' : 'does not name'}`);
+    }
+  }
+  if (image === undefined) throw new BerthError('bad_package', `the cpio archive is empty: it is no .swu`);
+  if (!isRead) throw new BerthError('bad_package', `the .swu lacks "${image.filename}", which ${swDescriptionName} names`);
+}
+
+async function readImage(body: AsyncIterable<Buffer>, { filename, sha256 }: { readonly filename: string; readonly sha256?: string }, limits: PackageLimits, take: TakePackage): Promise<void> {
+  const hash = sha256 === undefined ? undefined : sha256Stream();
+  async function* hashed(): AsyncGenerator<Buffer, void, undefined> {
+    for await (const chunk of body) {
+      hash?.update(chunk);
+      yield chunk;
+    }
+  }
+  await readTar(hash === undefined ? body : hashed(), filename, limits, (members) => readArchive(members, filename, limits, take));
+  const found = hash?.digest('hex');
+  if (found !== sha256) throw new BerthError('bad_package', `${filename} is not the file of ${swDescriptionName}: its SHA-256 is ${found}, not ${sha256}`);
+}
+
+/** A package in the form of a tar archive; for one that only begins as such. */
+async function* noPackages(members: AsyncIterable<TarMember>, first: string): AsyncGenerator<TarMember, void, undefined> {
+  for await (const member of members) {
+    if (isPackageName(member.entry.name)) throw bad('payload', member.entry, `stands beside "${first}"`);
+    yield member;
+  }
+}
+
+function isPackageName(name: string): boolean {
+  return name.replace(/\/+$/, '').endsWith(packageSuffix);
+}
+
+const typeNames: Readonly<Record<TarEntry['type'], string>> = {
+  file: 'a file',
+  dir: 'a directory',
+  symlink: 'a symbolic link',
+  hardlink: 'a hard link',
+  charDevice: 'a device',
+  blockDevice: 'a device',
+  fifo: 'a FIFO',
+};
+
+function notAFile(what: string, entry: TarEntry): BerthError {
+  return bad(what, entry, `is ${typeNames[entry.type]}`);
+}
+
+function bad(what: string, { name, offset }: TarEntry, reason: string): BerthError {
+  return new BerthError('bad_package', `${what}, byte ${offset}: "${name}" ${reason}; ${rules}`);
+}
