@@ -3,13 +3,30 @@ import { resolve } from 'node:path';
 import * as v from 'valibot';
 import { defaultLimits, type PackageLimits } from '../image/index.ts';
 import { BerthError, isErrno } from '../lib/errors.ts';
-import { parseSize } from '../lib/units.ts';
+import { parseDuration, parseSize } from '../lib/units.ts';
+import { defaultRules, parseWindow, type UpdateRules } from '../update/index.ts';
 
 const size = v.pipe(v.union([v.string(), v.number()]), v.rawTransform(({ dataset, addIssue, NEVER }) => {
   try {
     return parseSize(dataset.value, 'size');
   } catch {
     addIssue({ message: `${dataset.value} is not a size (64KiB, 20MiB, 1GiB)` });
+    return NEVER;
+  }
+}));
+const duration = v.pipe(v.string(), v.rawTransform(({ dataset, addIssue, NEVER }) => {
+  try {
+    return parseDuration(dataset.value, 'duration');
+  } catch {
+    addIssue({ message: `${dataset.value} is not a duration (250ms, 10s, 5m, 2h, 1d)` });
+    return NEVER;
+  }
+}));
+const timeWindow = v.pipe(v.string(), v.rawTransform(({ dataset, addIssue, NEVER }) => {
+  try {
+    return parseWindow(dataset.value);
+  } catch (error) {
+    addIssue({ message: (error as Error).message });
     return NEVER;
   }
 }));
@@ -34,6 +51,19 @@ const schema = v.strictObject({
     'package': v.optional(size), 'unpacked': v.optional(size), 'entries': v.optional(count), 'path-depth': v.optional(count),
     'control': v.optional(size), 'manifest': v.optional(size), 'expansion-ratio': v.optional(count),
   })),
+  'updates': v.optional(v.strictObject({
+    /** What a new version must do in its trial where its image does not say. */
+    'trial-uptime': v.optional(duration),
+    'trial-deadline': v.optional(duration),
+    /** The most that any app may put an update off. */
+    'defer-max': v.optional(duration),
+    /** The most data of an app that is copied before an update. */
+    'snapshot-max': v.optional(size),
+    /** Images kept for each app besides the current one. */
+    'retain': v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(100))),
+    /** When updates may switch, in local time; without, always. */
+    'windows': v.optional(v.array(timeWindow)),
+  })),
 });
 
 type ConfigFile = v.InferOutput<typeof schema>;
@@ -50,6 +80,7 @@ export interface Config {
   readonly socketGroup?: string;
   readonly logs: { readonly directory: string; readonly rotateBytes?: number; readonly keepBytes?: number };
   readonly limits: PackageLimits;
+  readonly updates: UpdateRules;
 }
 
 export const defaultConfigPath = '/etc/berth/berthd.yaml';
@@ -85,6 +116,15 @@ export async function readConfig(path: string | undefined, given: { readonly roo
       ...optional('controlBytes', file.limits?.control),
       ...optional('manifestBytes', file.limits?.manifest),
       ...optional('expansionRatio', file.limits?.['expansion-ratio']),
+    },
+    updates: {
+      ...defaultRules,
+      ...optional('trialUptimeMs', file.updates?.['trial-uptime']),
+      ...optional('trialDeadlineMs', file.updates?.['trial-deadline']),
+      ...optional('deferMaxMs', file.updates?.['defer-max']),
+      ...optional('snapshotBytes', file.updates?.['snapshot-max']),
+      ...optional('retain', file.updates?.retain),
+      ...optional('windows', file.updates?.windows),
     },
   };
 }

@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { serveAppBuses, type AppBuses } from '../dbus/index.ts';
 import { serveNative } from '../http/index.ts';
 import { hostArchitectures, type WorkerCommand } from '../image/index.ts';
 import { systemClock } from '../lib/clock.ts';
@@ -8,7 +9,7 @@ import { takeLock } from '../lib/lock.ts';
 import { openSupervisor } from '../lifecycle/index.ts';
 import { openExchange, openRuntime } from '../runtime/index.ts';
 import { openStore } from '../store/index.ts';
-import { openUpdates } from '../update/index.ts';
+import { openUpdates, recoverUpdates } from '../update/index.ts';
 import type { Config } from './config.ts';
 import { examineHost } from './doctor.ts';
 import { openLauncher } from './launcher.ts';
@@ -24,18 +25,22 @@ export interface Daemon {
 export interface DaemonOptions {
   readonly config: Config;
   readonly version: string;
-  readonly worker: WorkerCommand;
+  /** How to start the children that unpack payloads and copy data. */
+  readonly workers: { readonly unpack: WorkerCommand; readonly copy: WorkerCommand };
   readonly journal: Journal;
 }
 
 /** Puts the parts together, from the ground up, and begins to start what should run. Resolves when the socket is served. */
-export async function startDaemon({ config, version, worker, journal }: DaemonOptions): Promise<Daemon> {
+export async function startDaemon({ config, version, workers, journal }: DaemonOptions): Promise<Daemon> {
   const clock = systemClock;
   // Containers pass through here to their bundles; the sockets in it have modes of their own.
   mkdirSync(config.run, { recursive: true, mode: 0o711 });
   const lock = takeLock(join(config.run, 'lock'), `another berthd runs with ${config.run}`);
   const store = openStore(config.root, { journal, now: clock.now() });
   await store.clearStaging();
+  const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  // Before anybody looks at which images the apps have.
+  const continued = recoverUpdates(store, { bootId, now: clock.now(), monotonic: clock.monotonic(), journal });
   await store.collect();
   const runtime = await openRuntime({
     runDir: config.run,
@@ -48,23 +53,31 @@ export async function startDaemon({ config, version, worker, journal }: DaemonOp
   });
   const exchange = openExchange(config.run);
   await exchange.retain(new Set(store.apps().map((app) => app.name)));
-  const launcher = openLauncher({ store, runtime, exchange });
-  const supervisor = openSupervisor({ store, runtime, clock, journal, prepare: launcher.plan, ...(config.parallelStarts === undefined ? {} : { parallelStarts: config.parallelStarts }) });
+  const buses = Promise.withResolvers<AppBuses>();
+  const launcher = openLauncher({ store, runtime, exchange, openBus: async (app) => (await buses.promise).open(app) });
+  const supervisor = openSupervisor({ store, runtime, clock, journal, bootId, prepare: launcher.plan, ...(config.parallelStarts === undefined ? {} : { parallelStarts: config.parallelStarts }) });
   const updates = openUpdates({
     store,
     lifecycle: supervisor,
     ready: supervisor.tookOver,
-    worker,
+    unpackWorker: workers.unpack,
+    copyWorker: workers.copy,
     limits: config.limits,
+    rules: config.updates,
     architectures: config.architectures ?? hostArchitectures(),
     platform: () => readPlatform(config.platform),
-    exchange: launcher.exchange,
+    settings: launcher.settings,
     forget: async (app) => {
       await runtime.forget(app);
       await exchange.forget(app);
     },
+    logDirectory: config.logs.directory,
+    bootId,
     clock,
+    journal,
   });
+  buses.resolve(await serveAppBuses({ lifecycle: supervisor, updates, directory: join(config.run, 'apps'), clock, journal }));
+  updates.continue(continued);
   const booted = supervisor.boot();
   const server = await serveNative(
     {
@@ -89,7 +102,10 @@ export async function startDaemon({ config, version, worker, journal }: DaemonOp
     booted,
     close: async () => {
       await server.close();
+      const updatesClosed = updates.close();
       await supervisor.detach();
+      await updatesClosed;
+      await (await buses.promise).close();
       // After an orderly shutdown nobody is left to exchange anything.
       if (supervisor.list().every((app) => app.instance === undefined)) await exchange.retain(new Set());
       await runtime.close();

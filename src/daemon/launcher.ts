@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseDepends, type LaunchSettings } from '../image/index.ts';
+import { parseDepends, parseSettings, type LaunchSettings } from '../image/index.ts';
 import { BerthError } from '../lib/errors.ts';
 import { planLaunch, readLaunch, withheldOf, type LaunchPlan, type LaunchRequest } from '../lifecycle/index.ts';
 import type { Exchange, Runtime } from '../runtime/index.ts';
@@ -10,8 +10,8 @@ import type { AppRow, Store } from '../store/index.ts';
 export interface Launcher {
   /** @throws BerthError if the image cannot be run */
   plan(app: AppRow): LaunchPlan;
-  /** What an app exports and imports. One with a damaged image: nothing; its own state tells why. */
-  exchange(app: AppRow): Pick<LaunchSettings, 'exports' | 'imports'>;
+  /** What an app's image says. Of one that is damaged the defaults; its own state tells why. */
+  settings(app: AppRow): LaunchSettings;
 }
 
 export interface LauncherOptions {
@@ -54,11 +54,11 @@ export function openLauncher({ store, runtime, exchange, openBus }: LauncherOpti
         },
       };
     },
-    exchange: (app) => {
+    settings: (app) => {
       try {
         return launchOf(app).settings;
       } catch {
-        return { exports: [], imports: [] };
+        return parseSettings({});
       }
     },
   };

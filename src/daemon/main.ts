@@ -56,7 +56,7 @@ async function main(args: readonly string[]): Promise<void> {
   const stop = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
   });
-  const daemon = await startDaemon({ config, version, worker: workerCommand('--unpack-worker'), journal });
+  const daemon = await startDaemon({ config, version, workers: { unpack: workerCommand('--unpack-worker'), copy: workerCommand('--copy-worker') }, journal });
   journal('notice', `berthd ${version} is ready`);
   await Promise.race([daemon.booted, stop]);
   journal('notice', `berthd ends on ${await stop}; the apps go on`);

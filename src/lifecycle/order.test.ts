@@ -19,7 +19,7 @@ test('a cycle is broken at the same place however the list is sorted, and told',
   for (const list of [graph, graph.toReversed()]) {
     const order = startOrder(list);
     assert.deepEqual(order.names, ['d', 'b', 'c', 'a']);
-    assert.deepEqual(order.warnings, [{ app: 'b', message: 'apps wait for each other (a → c → b → a); b does not wait for a' }]);
+    assert.deepEqual(order.warnings, [{ app: 'b', message: 'apps wait for each other (a → c → b → a); b does not wait for a', members: ['a', 'c', 'b', 'a'] }]);
   }
 });
 

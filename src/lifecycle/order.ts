@@ -10,8 +10,8 @@ export interface Order {
   readonly names: readonly string[];
   /** For each app, those it waits for. */
   readonly after: ReadonlyMap<string, readonly string[]>;
-  /** Cycles that were broken, for people. */
-  readonly warnings: readonly { readonly app: string; readonly message: string }[];
+  /** Cycles that were broken, for people; `members` in the order of waiting, the first one again at the end. */
+  readonly warnings: readonly { readonly app: string; readonly message: string; readonly members: readonly string[] }[];
 }
 
 /**
@@ -21,7 +21,7 @@ export interface Order {
 export function startOrder(apps: readonly OrderedApp[]): Order {
   const wanted = new Map(apps.map((app) => [app.name, [...new Set(app.after)].toSorted()]));
   const after = new Map<string, string[]>();
-  const warnings: { app: string; message: string }[] = [];
+  const warnings: { app: string; message: string; members: readonly string[] }[] = [];
   const names: string[] = [];
   const path: string[] = [];
 
@@ -32,8 +32,8 @@ export function startOrder(apps: readonly OrderedApp[]): Order {
     for (const other of wanted.get(name)!) {
       if (!wanted.has(other) || other === name) continue;
       if (path.includes(other)) {
-        const cycle = [...path.slice(path.indexOf(other)), other].join(' → ');
-        warnings.push({ app: name, message: `apps wait for each other (${cycle}); ${name} does not wait for ${other}` });
+        const members = [...path.slice(path.indexOf(other)), other];
+        warnings.push({ app: name, message: `apps wait for each other (${members.join(' → ')}); ${name} does not wait for ${other}`, members });
         continue;
       }
       kept.push(other);

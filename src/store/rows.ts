@@ -57,6 +57,7 @@ export function toMemberRow(row: Row): MemberRow {
     oldImage: row['old_image'] ?? null,
     oldGeneration: row['old_generation'] ?? null,
     oldInstalledAt: row['old_installed_at'] ?? null,
+    floor: row['floor'] ?? null,
     trial: row['trial'] ?? null,
   };
 }

@@ -58,6 +58,8 @@ export const schemaSteps: readonly string[] = [
     -- Of an app that was not there: the data that it had left. NULL: none.
     old_generation INTEGER,
     old_installed_at INTEGER,
+    -- The app's floor once it is committed. NULL: as it is.
+    floor TEXT,
     trial TEXT
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE previous_images (

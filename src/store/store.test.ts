@@ -66,13 +66,15 @@ async function name(store: WritableStore, row: ImageRow, generation?: number): P
     oldImage: before?.image ?? null,
     oldGeneration: before?.dataGeneration ?? kept ?? null,
     oldInstalledAt: before?.installedAt ?? null,
+    floor: row.version,
+    trial: null,
   }], {});
   return id;
 }
 
 async function install(store: WritableStore, row: ImageRow, { keep = 0 }: { readonly keep?: number } = {}): Promise<void> {
   const id = await name(store, row);
-  store.book.switchOver(id, 7, { end, keep, floors: new Map([[row.package, row.version]]) });
+  store.book.switchOver(id, 7, { end, keep });
 }
 
 function directories(root: string, digest: Digest): boolean {

@@ -87,7 +87,9 @@ export interface MemberRow {
   /** Null if there was no data; of an app that was not there, the data it had left. */
   readonly oldGeneration: number | null;
   readonly oldInstalledAt: number | null;
-  /** JSON of update's own: what it has proved. */
+  /** The app's floor once the update is committed; null: it stays as it is. */
+  readonly floor: string | null;
+  /** JSON of update's own: what it is to prove and has proved; null if it is not tried. */
   readonly trial: string | null;
 }
 

@@ -6,6 +6,12 @@ import type { ImageRow, MemberRow, UpdateEnd, UpdateNote, UpdateRow } from './ty
 /** Rows of updates that are over which are kept for people to read. */
 export const historyRows = 200;
 
+/** How a commit ends an update, and how many images before the current one each app keeps. */
+export interface Commit {
+  readonly end: UpdateEnd;
+  readonly keep: number;
+}
+
 /** The updates in the database: those that are over, and those under way with their members. Every change is one transaction. */
 export class UpdateBook {
   readonly #sql: Sql;
@@ -59,7 +65,7 @@ export class UpdateBook {
   }
 
   /** The new images, which are on disk, are named as those of an update's members. */
-  nameMembers(id: number, images: readonly ImageRow[], members: readonly Omit<MemberRow, 'update' | 'trial'>[], note: UpdateNote): void {
+  nameMembers(id: number, images: readonly ImageRow[], members: readonly Omit<MemberRow, 'update'>[], note: UpdateNote): void {
     this.#sql.transaction(() => {
       for (const image of images) {
         this.#sql.run(
@@ -70,9 +76,9 @@ export class UpdateBook {
       }
       for (const member of members) {
         this.#sql.run(
-          `INSERT INTO members (app, update_id, image, generation, desired, old_image, old_generation, old_installed_at)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-          member.app, id, member.image, member.generation, member.desired, member.oldImage, member.oldGeneration, member.oldInstalledAt,
+          'INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+          member.app, id, member.image, member.generation, member.desired,
+          member.oldImage, member.oldGeneration, member.oldInstalledAt, member.floor, member.trial,
         );
       }
       this.note(id, note);
@@ -80,7 +86,7 @@ export class UpdateBook {
   }
 
   /** The switch: every member's app is pointed at its new image and data. With `end`, nothing is tried and it is over. */
-  switchOver(id: number, now: number, then: { readonly note: UpdateNote } | { readonly end: UpdateEnd; readonly keep: number; readonly floors: ReadonlyMap<string, string> }): void {
+  switchOver(id: number, now: number, then: { readonly note: UpdateNote } | Commit): void {
     this.#sql.transaction(() => {
       for (const member of this.members(id)) {
         this.#sql.run(
@@ -96,8 +102,8 @@ export class UpdateBook {
     });
   }
 
-  /** The new versions stay: floors rise, and what was before is kept as far as `keep` says, images per app. */
-  commit(id: number, then: { readonly end: UpdateEnd; readonly keep: number; readonly floors: ReadonlyMap<string, string> }): void {
+  /** The new versions stay: floors are set, and what was before is kept as far as `keep` says. */
+  commit(id: number, then: Commit): void {
     this.#sql.transaction(() => {
       this.#commit(id, then);
     });
@@ -128,15 +134,15 @@ export class UpdateBook {
     });
   }
 
-  #commit(id: number, { end, keep, floors }: { readonly end: UpdateEnd; readonly keep: number; readonly floors: ReadonlyMap<string, string> }): void {
-    for (const { app, image, oldImage } of this.members(id)) {
+  #commit(id: number, { end, keep }: Commit): void {
+    for (const { app, image, oldImage, floor } of this.members(id)) {
       if (oldImage !== null && oldImage !== image) {
         this.#sql.run('INSERT OR REPLACE INTO previous_images (app, image, position) SELECT ?, ?, coalesce(max(position), 0) + 1 FROM previous_images WHERE app = ?', app, oldImage, app);
         this.#sql.run('DELETE FROM previous_images WHERE app = ? AND image = ?', app, image);
       }
       this.#sql.run('DELETE FROM previous_images WHERE app = ? AND image NOT IN (SELECT image FROM previous_images WHERE app = ? ORDER BY position DESC LIMIT ?)', app, app, keep);
+      if (floor !== null) this.#sql.run('INSERT OR REPLACE INTO floors VALUES (?, ?)', app, floor);
     }
-    for (const [app, version] of floors) this.#sql.run('INSERT OR REPLACE INTO floors VALUES (?, ?)', app, version);
     this.#end(id, end);
   }
 

@@ -1,10 +1,11 @@
-import { isArchitectureAccepted, type LaunchSettings, type PackageReport } from '../image/index.ts';
+import { isArchitectureAccepted, parseDepends, type LaunchSettings, type PackageReport, type PayloadPackage } from '../image/index.ts';
 import { BerthError } from '../lib/errors.ts';
-import { readLaunch, withheldOf } from '../lifecycle/index.ts';
+import { readLaunch, startOrder, withheldOf } from '../lifecycle/index.ts';
 import type { WithheldField } from '../policy/index.ts';
 import type { ImageRow } from '../store/index.ts';
 import { requireDependencies, type Provided } from './dependencies.ts';
 import { requireAllKept, type InstalledApp } from './dependents.ts';
+import { requireFloor } from './floors.ts';
 
 /** What a device offers a package; plain data. */
 export interface Device {
@@ -13,65 +14,110 @@ export interface Device {
   /** Services that the operator declares (`platform.d`). */
   readonly platform: readonly Provided[];
   readonly apps: readonly InstalledApp[];
+  /** Versions below which apps are not taken. */
+  readonly floors: ReadonlyMap<string, string>;
 }
 
-/** An unpacked package that may be installed here. */
+/** A version of an app that may be put on the device: unpacked, or there already. */
 export interface Candidate {
-  readonly report: PackageReport;
+  readonly image: ImageRow;
   readonly settings: LaunchSettings;
   readonly withheld: readonly WithheldField[];
-  readonly image: ImageRow;
+  readonly warnings: readonly string[];
+  /** Where it was unpacked; undefined for an image that is in the store, or in a dry run. */
+  readonly staged?: string;
 }
 
 /**
- * Judges an unpacked package: a bundle, for this architecture, with all it depends on and all that others have of it.
- * @throws BerthError `bad_package`, `architecture`, `dependency`
+ * An unpacked package as a candidate.
+ * @throws BerthError `bad_package`, `architecture`
  */
-export function judge(report: PackageReport, device: Device, now: number): Candidate {
+export function candidateOf({ directory, report }: PayloadPackage, architectures: readonly string[], now: number): Candidate {
   const { control } = report;
   const app = control.package;
-  if (!isArchitectureAccepted(control.architecture, device.architectures)) {
-    throw new BerthError('architecture', `${app} is for ${control.architecture}; this device takes ${device.architectures.join(', ')} and all`);
+  if (!isArchitectureAccepted(control.architecture, architectures)) {
+    throw new BerthError('architecture', `${app} is for ${control.architecture}; this device takes ${architectures.join(', ')} and all`);
   }
   if (report.config === undefined || !report.hasRootfs) {
     const lacking = report.config === undefined ? 'config.json' : 'rootfs/';
     throw new BerthError('bad_package', `${app} holds no OCI bundle: ${lacking} is missing at the root of its data`);
   }
   const launch = readLaunch(report.config);
-  requireDependencies(app, control.depends, [...device.platform, ...device.apps]);
-  requireImports(app, launch.settings, report, device);
-  requireAllKept({ name: app, version: control.version, depends: control.depends, ...exchangeOf(app, launch.settings) }, device.platform, device.apps);
   return {
-    report,
     settings: launch.settings,
     withheld: withheldOf(launch, app),
-    image: {
-      digest: report.digest,
-      package: app,
-      version: control.version,
-      architecture: control.architecture,
-      depends: control.fields.get('Depends') ?? '',
-      description: control.description,
-      bytes: report.unpackedBytes,
-      entries: report.entries,
-      signed: report.signatureBytes !== undefined,
-      addedAt: now,
-    },
+    warnings: report.warnings,
+    ...(directory === undefined ? {} : { staged: directory }),
+    image: imageRow(report, now),
   };
 }
 
-/** What an app exports and imports, as `<app>/<name>`. */
-export function exchangeOf(app: string, { exports, imports }: Pick<LaunchSettings, 'exports' | 'imports'>): Pick<InstalledApp, 'exports' | 'imports'> {
-  return { exports: exports.map((name) => `${app}/${name}`), imports };
+function imageRow(report: PackageReport, now: number): ImageRow {
+  const { control } = report;
+  return {
+    digest: report.digest,
+    package: control.package,
+    version: control.version,
+    architecture: control.architecture,
+    depends: control.fields.get('Depends') ?? '',
+    description: control.description,
+    bytes: report.unpackedBytes,
+    entries: report.entries,
+    signed: report.signatureBytes !== undefined,
+    addedAt: now,
+  };
+}
+
+/**
+ * Judges candidates together: with all of them on the device, each has what it depends on, every other app keeps what it
+ * has, none is older than it may be, and there is an order to start them in.
+ * @throws BerthError `bad_package`, `dependency`, `downgrade`
+ */
+export function judge(candidates: readonly Candidate[], device: Device, { allowDowngrade }: { readonly allowDowngrade: boolean }): void {
+  const fresh = candidates.map(installedApp);
+  const names = new Set(fresh.map((app) => app.name));
+  if (names.size < fresh.length) throw new BerthError('bad_package', 'the payload holds two packages of one name');
+  const after = [...device.apps.filter((app) => !names.has(app.name)), ...fresh];
+  for (const app of fresh) {
+    if (!allowDowngrade) requireFloor(app.name, app.version, device.floors.get(app.name));
+    requireDependencies(app.name, app.depends, [...device.platform, ...after]);
+    requireImports(app, after);
+    requireNoCycle(app.name, after.map((other) => ({ name: other.name, after: other.startsAfter })));
+  }
+  requireAllKept(fresh, device.platform, device.apps);
+}
+
+function installedApp({ image, settings }: Candidate): InstalledApp {
+  return describeApp(image, settings);
+}
+
+/** An app as the others see it. */
+export function describeApp({ package: name, version, depends }: Pick<ImageRow, 'package' | 'version' | 'depends'>, settings: Pick<LaunchSettings, 'exports' | 'imports' | 'startAfter'>): InstalledApp {
+  const parsed = parseDepends(depends);
+  return {
+    name,
+    version,
+    depends: parsed,
+    exports: settings.exports.map((exported) => `${name}/${exported}`),
+    imports: settings.imports,
+    startsAfter: [...parsed.flatMap((dependency) => dependency.map((alternative) => alternative.name)), ...settings.startAfter],
+  };
 }
 
 /** Both sides consent to an exchange: the one exports, the other imports and names it in `Depends`. */
-function requireImports(app: string, settings: LaunchSettings, { control }: PackageReport, device: Device): void {
-  const dependsOn = new Set(control.depends.flatMap((dependency) => dependency.map((alternative) => alternative.name)));
-  const exported = new Set(device.apps.flatMap((other) => other.exports));
-  for (const wanted of settings.imports) {
+function requireImports(app: InstalledApp, after: readonly InstalledApp[]): void {
+  const dependsOn = new Set(app.depends.flatMap((dependency) => dependency.map((alternative) => alternative.name)));
+  const exported = new Set(after.flatMap((other) => other.exports));
+  for (const wanted of app.imports) {
     const provider = wanted.split('/')[0]!;
-    if (!dependsOn.has(provider)) throw new BerthError('bad_package', `${app} imports ${wanted} but does not name ${provider} in Depends`);
-    if (!exported.has(wanted)) throw new BerthError('dependency', `${app} imports ${wanted}, which the installed ${provider} does not export`);
+    if (!dependsOn.has(provider)) throw new BerthError('bad_package', `${app.name} imports ${wanted} but does not name ${provider} in Depends`);
+    if (!exported.has(wanted)) throw new BerthError('dependency', `${app.name} imports ${wanted}, which the installed ${provider} does not export`);
   }
+}
+
+/** A cycle among apps that are there already is broken at boot; a payload does not bring another. */
+function requireNoCycle(app: string, apps: Parameters<typeof startOrder>[0]): void {
+  const cycle = startOrder(apps).warnings.find(({ members }) => members.includes(app));
+  if (cycle === undefined) return;
+  throw new BerthError('dependency', `there is no order to start these apps in, since each waits for the next: ${cycle.members.join(' → ')}. Take one of them out of the other's Depends or start-after`);
 }

@@ -5,7 +5,7 @@ import type { BerthError } from '../lib/errors.ts';
 import { bereft, requireAllKept, requireNobodyNeeds, type InstalledApp } from './dependents.ts';
 
 function app(name: string, version: string, parts: { depends?: string; exports?: string[]; imports?: string[] } = {}): InstalledApp {
-  return { name, version, depends: parseDepends(parts.depends ?? ''), exports: parts.exports ?? [], imports: parts.imports ?? [] };
+  return { name, version, depends: parseDepends(parts.depends ?? ''), exports: parts.exports ?? [], imports: parts.imports ?? [], startsAfter: [] };
 }
 
 const broker = app('broker', '2.0', { exports: ['broker/mqtt'] });
@@ -37,9 +37,9 @@ test('an alternative that is there, or a service of the platform, stands in for 
 });
 
 test('a version that satisfies nobody any more does not replace one that does', () => {
-  assert.match(refusal(() => { requireAllKept(app('broker', '1.9', { exports: ['broker/mqtt'] }), [], apps); }).message, /broker 1\.9 .* client needs broker \(>= 2\.0\)\./);
-  assert.match(refusal(() => { requireAllKept(app('broker', '2.1'), [], apps); }).message, /client needs broker\/mqtt\./);
-  requireAllKept(app('broker', '2.1', { exports: ['broker/mqtt', 'broker/admin'] }), [], apps);
+  assert.match(refusal(() => { requireAllKept([app('broker', '1.9', { exports: ['broker/mqtt'] })], [], apps); }).message, /broker 1\.9 .* client needs broker \(>= 2\.0\)\./);
+  assert.match(refusal(() => { requireAllKept([app('broker', '2.1')], [], apps); }).message, /client needs broker\/mqtt\./);
+  requireAllKept([app('broker', '2.1', { exports: ['broker/mqtt', 'broker/admin'] })], [], apps);
 });
 
 test('what was lacking before holds up nothing', () => {

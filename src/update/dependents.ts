@@ -9,6 +9,8 @@ export interface InstalledApp extends Provided {
   /** What it exports and imports, as `<app>/<name>`. */
   readonly exports: readonly string[];
   readonly imports: readonly string[];
+  /** Names of what it is started after. */
+  readonly startsAfter: readonly string[];
 }
 
 /** An app that would lose something it needs. */
@@ -46,12 +48,13 @@ export function requireNobodyNeeds(name: string, platform: readonly Provided[], 
   throw new BerthError('dependency', `${name} is needed by ${needing.map(({ app }) => app).join(', ')}; remove what needs it first`, { detail: { needing } });
 }
 
-/** @throws BerthError `dependency` if others need what the app's new version does not offer */
-export function requireAllKept(replacement: InstalledApp, platform: readonly Provided[], apps: readonly InstalledApp[]): void {
-  const after = [...apps.filter((app) => app.name !== replacement.name), replacement];
-  const needing = bereft(platform, apps, after);
+/** @throws BerthError `dependency` if others need what new versions do not offer */
+export function requireAllKept(replacements: readonly InstalledApp[], platform: readonly Provided[], apps: readonly InstalledApp[]): void {
+  const names = new Set(replacements.map((app) => app.name));
+  const needing = bereft(platform, apps, [...apps.filter((app) => !names.has(app.name)), ...replacements]);
   if (needing.length === 0) return;
   const parts = needing.map(({ app, loses }) => `${app} needs ${loses.join(' and ')}`);
-  const message = `${replacement.name} ${replacement.version} does not offer what installed apps need: ${parts.join('; ')}. Remove those apps first, or install another version`;
+  const offered = replacements.map(({ name, version }) => `${name} ${version}`).join(' with ');
+  const message = `${offered} does not offer what installed apps need: ${parts.join('; ')}. Remove those apps first, or install another version`;
   throw new BerthError('dependency', message, { detail: { needing } });
 }

@@ -1,6 +1,11 @@
-/** Changes which images are on the device: install, remove. */
-export { openUpdates } from './updates.ts';
-export type { UpdatesOptions } from './updates.ts';
+/** Changes which images are on the device: the coordinator of updates, from a payload to its commit or the way back. */
+export { openUpdates } from './coordinator.ts';
+export type { UpdateCoordinator } from './coordinator.ts';
+export { recoverUpdates } from './recovery.ts';
+export { defaultRules } from './rules.ts';
+export type { UpdateRules } from './rules.ts';
+export { parseWindow } from './window.ts';
+export type { UpdatesOptions } from './tools.ts';
 export type { Provided } from './dependencies.ts';
 export { updateOutcomes, updatePhases, updateSources } from './types.ts';
 export type * from './types.ts';

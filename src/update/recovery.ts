@@ -1,0 +1,62 @@
+import type { Journal } from '../lib/journal.ts';
+import type { UpdateRow, WritableStore } from '../store/index.ts';
+import { maxBoots, readDeadline, resumed, type Deadline } from './deadline.ts';
+
+/** What is to be done about an update that an earlier daemon left. */
+export type Leftover =
+  /** It had not switched: nothing of it stays. */
+  | { readonly kind: 'undo' }
+  /** Its trial goes on. */
+  | { readonly kind: 'resume'; readonly deadline: Deadline }
+  /** It is taken back: in the database alone if nothing of it can run any more, else with its apps stopped first. */
+  | { readonly kind: 'roll-back'; readonly reason: string; readonly atOnce: boolean };
+
+/** Judges an update that is not over. @param now monotonic milliseconds in the boot of `bootId` */
+export function judgeLeftover(row: UpdateRow, bootId: string, now: number): Leftover {
+  if (row.state === 'open' || row.trial === null) return { kind: 'undo' };
+  const before = readDeadline(row.trial);
+  const atOnce = before.bootId !== bootId;
+  if (row.state === 'rolling-back') return { kind: 'roll-back', reason: row.reason ?? '', atOnce };
+  const deadline = resumed(before, bootId, now);
+  if (deadline === 'too-many-boots') return { kind: 'roll-back', reason: `not proved within ${maxBoots} reboots of the device`, atOnce };
+  if (atOnce && deadline.leftMs <= 0) return { kind: 'roll-back', reason: 'not proved in time', atOnce };
+  return { kind: 'resume', deadline };
+}
+
+/** An update that goes on once the apps are there. */
+export interface Continued {
+  readonly id: number;
+  readonly leftover: Exclude<Leftover, { readonly kind: 'undo' }>;
+}
+
+/**
+ * Brings the database in order before apps start: an update that had not switched is undone; one whose time or boots are
+ * over is rolled back; what is left goes on. Says what it did, and gives what goes on.
+ */
+export function recoverUpdates(
+  store: Pick<WritableStore, 'book'>,
+  { bootId, now, monotonic, journal }: { readonly bootId: string; readonly now: number; readonly monotonic: number; readonly journal: Journal },
+): readonly Continued[] {
+  const { book } = store;
+  return book.underWay().flatMap((row): readonly Continued[] => {
+    const { id, details } = row;
+    const leftover = judgeLeftover(row, bootId, monotonic);
+    if (leftover.kind === 'undo') {
+      const reason = 'berthd ended or power was cut before the switch; nothing was changed';
+      book.end(id, { outcome: 'undone', code: 'cancelled', reason, endedAt: now, details });
+      journal('notice', `update ${id} was undone: ${reason}`);
+      return [];
+    }
+    if (leftover.kind === 'roll-back' && leftover.atOnce) {
+      book.rollBack(id, { outcome: 'rolled-back', code: 'rolled_back', reason: leftover.reason, endedAt: now, details });
+      journal('notice', `update ${id} was rolled back: ${leftover.reason}`);
+      return [];
+    }
+    if (leftover.kind === 'resume') {
+      // Before any app starts: a version that brings the device down does not do so for ever.
+      book.note(id, { trial: JSON.stringify(leftover.deadline) });
+      journal('notice', `update ${id} is still tried, after ${leftover.deadline.boots} of at most ${maxBoots} reboots`);
+    }
+    return [{ id, leftover }];
+  });
+}

@@ -1,0 +1,31 @@
+import type { LaunchSettings, PackageLimits, WorkerCommand } from '../image/index.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Journal } from '../lib/journal.ts';
+import type { Lifecycle } from '../lifecycle/index.ts';
+import type { AppRow, WritableStore } from '../store/index.ts';
+import type { Provided } from './dependencies.ts';
+import type { UpdateRules } from './rules.ts';
+
+/** What updates work with. */
+export interface UpdatesOptions {
+  readonly store: WritableStore;
+  readonly lifecycle: Lifecycle;
+  /** Resolves when the lifecycle knows what runs from before. */
+  readonly ready: Promise<void>;
+  /** How to start the unpacking child, and the one that copies data. */
+  readonly unpackWorker: WorkerCommand;
+  readonly copyWorker: WorkerCommand;
+  readonly limits: PackageLimits;
+  readonly rules: UpdateRules;
+  readonly architectures: readonly string[];
+  /** Read at each install, so that a changed `platform.d` counts at once. */
+  readonly platform: () => Promise<readonly Provided[]>;
+  /** What an installed app's image says; of one whose image is damaged, the defaults. */
+  readonly settings: (app: AppRow) => LaunchSettings;
+  /** Takes away what an app left outside the store. */
+  readonly forget: (app: string) => Promise<void>;
+  readonly logDirectory: string;
+  readonly bootId: string;
+  readonly clock: Clock;
+  readonly journal: Journal;
+}
