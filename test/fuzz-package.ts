@@ -1,6 +1,6 @@
 /**
- * Feeds mutated packages to the reader: `node test/fuzz-package.ts --seconds 60 --seed 1`. Each either unpacks to an
- * image that agrees with its manifest, or is refused with nothing left behind; nothing outside the target changes,
+ * Feeds mutated payloads to the reader: `node test/fuzz-package.ts --seconds 60 --seed 1`. Each either unpacks to
+ * images that agree with their manifests, or is refused with nothing left behind; nothing outside the target changes,
  * nothing stays open, nothing hangs. A case is made from the seed and its number alone: `--only N` runs one again.
  */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -9,9 +9,11 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BerthError } from '../src/lib/errors.ts';
 import { pieces, smallLimits } from '../src/image/test-fixtures.ts';
-import { unpackPackage } from '../src/image/unpack.ts';
+import { unpackPayload } from '../src/image/payload.ts';
+import type { PayloadKind } from '../src/image/types.ts';
 import { verifyImage } from '../src/image/verify-image.ts';
-import { basePackages, mutatedPackage } from './package-mutator.ts';
+import { basePackages } from './package-mutator.ts';
+import { mutatedPayload } from './payload-mutator.ts';
 import { randomFrom } from './random.ts';
 
 export interface FuzzOptions {
@@ -25,21 +27,22 @@ export interface FuzzOptions {
 
 export interface FuzzResult {
   readonly cases: number;
-  readonly accepted: number;
+  /** Good ones by their kind. */
+  readonly accepted: Readonly<Record<PayloadKind, number>>;
   /** Refusals by error code. */
   readonly refused: Readonly<Record<string, number>>;
   readonly seconds: number;
 }
 
 const limits = smallLimits({ packageBytes: 1 << 20, unpackedBytes: 8 << 20, entries: 200, manifestBytes: 1 << 20 });
-/** What a bad package may be refused with; `io` or `internal` would be a fault of the reader. */
+/** What a bad payload may be refused with; `io` or `internal` would be a fault of the reader. */
 const refusals = ['bad_package', 'too_large', 'unsupported'];
 /** No case needs more than a few milliseconds. */
 const hangMs = 20_000;
 /** Cases under way at once, each with a target of its own: most of the time is waiting for the thread pool. */
 const lanes = 4;
 
-/** @throws Error naming seed and case when a package does what none may do. */
+/** @throws Error naming seed and case when a payload does what none may do. */
 export async function fuzzPackages(options: FuzzOptions): Promise<FuzzResult> {
   const { seed, first = 0, cases = Infinity, seconds = Infinity } = options;
   const work = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'berth-fuzz-'));
@@ -55,17 +58,18 @@ export async function fuzzPackages(options: FuzzOptions): Promise<FuzzResult> {
     const refused: Record<string, number> = {};
     const begun = performance.now();
     const elapsed = (): number => (performance.now() - begun) / 1000;
-    let [begunCases, accepted] = [0, 0];
+    const accepted = { package: 0, archive: 0, swu: 0 };
+    let begunCases = 0;
     const runLane = async (target: string): Promise<void> => {
       while (begunCases < cases && elapsed() < seconds) {
         const number = first + begunCases;
         begunCases += 1;
-        const bytes = mutatedPackage(bases, randomFrom(seed, number), canary);
-        const code = await withinTime(unpackOnce(bytes, target)).catch((error: unknown) => {
+        const bytes = mutatedPayload(bases, randomFrom(seed, number), canary);
+        const outcome = await withinTime(unpackOnce(bytes, target)).catch((error: unknown) => {
           throw new Error(`seed ${seed}, case ${number}: ${(error as Error).message}`, { cause: error });
         });
-        if (code === undefined) accepted += 1;
-        else refused[code] = (refused[code] ?? 0) + 1;
+        if ('kind' in outcome) accepted[outcome.kind] += 1;
+        else refused[outcome.code] = (refused[outcome.code] ?? 0) + 1;
         if (readdirSync(target).length > 0) throw new Error(`seed ${seed}, case ${number}: the target was not left empty`);
         if (stateOf(work, canary) !== before) throw new Error(`seed ${seed}, case ${number} or one beside it: something outside the target changed`);
       }
@@ -79,18 +83,23 @@ export async function fuzzPackages(options: FuzzOptions): Promise<FuzzResult> {
   }
 }
 
-/** The code of the refusal, or undefined for a good package. Empties the target of a good one. */
-async function unpackOnce(bytes: Buffer, target: string): Promise<string | undefined> {
+/** What a good payload is, or the code of the refusal. Empties the target of a good one. */
+async function unpackOnce(bytes: Buffer, target: string): Promise<{ readonly kind: PayloadKind } | { readonly code: string }> {
+  let report;
   try {
-    await unpackPackage(pieces(bytes, 1 + (bytes.length % 4096)), target, { limits });
+    report = await unpackPayload(pieces(bytes, 1 + (bytes.length % 4096)), target, { limits });
   } catch (error) {
-    if (error instanceof BerthError && refusals.includes(error.code)) return error.code;
+    if (error instanceof BerthError && refusals.includes(error.code)) return { code: error.code };
     throw error;
   }
-  const differences = await verifyImage(target);
-  if (differences.length > 0) throw new Error(`unpacked, but not as its manifest says: ${differences.join('; ')}`);
-  for (const name of readdirSync(target)) rmSync(join(target, name), { recursive: true });
-  return undefined;
+  const { kind, packages } = report;
+  if (readdirSync(target).length !== packages.length) throw new Error(`${packages.length} packages, but ${readdirSync(target).join(', ')}`);
+  for (const { directory, name } of packages) {
+    const differences = await verifyImage(directory!);
+    if (differences.length > 0) throw new Error(`${name} unpacked, but not as its manifest says: ${differences.join('; ')}`);
+    rmSync(directory!, { recursive: true });
+  }
+  return { kind };
 }
 
 /** Everything that must stay as it is, as text: the names beside the targets, and the victim. */

@@ -122,7 +122,7 @@ function extendedHeader(random: Random, canary: string): Buffer {
   return tarEntry({ name: 'pax', type: random.pick([tarTypes.paxHeader, tarTypes.paxGlobal]), data: random.once(4) ? flip(records, random) : records });
 }
 
-function mutateTar(tar: Buffer, random: Random): Buffer {
+export function mutateTar(tar: Buffer, random: Random): Buffer {
   if (!random.once(5)) return tar;
   const way = random.below(3);
   if (way === 0) return flip(tar, random);
@@ -164,7 +164,7 @@ function mutateBytes(bytes: Buffer, random: Random, bases: BasePackages): Buffer
   return flip(bytes, random);
 }
 
-function flip(bytes: Buffer, random: Random): Buffer {
+export function flip(bytes: Buffer, random: Random): Buffer {
   const changed = Buffer.from(bytes);
   for (let flips = 1 + random.below(4); flips > 0 && changed.length > 0; flips -= 1) {
     const at = random.below(changed.length);
@@ -175,7 +175,7 @@ function flip(bytes: Buffer, random: Random): Buffer {
 
 const snippets = ['\n', ' ', ':', '\u0000', '\r', 'Status: x\n', 'Depends: a (>= 1)\n', '{', '}', '"', ',', '\\u0000', '..', '/', '\ufeff', 'ü', '9'.repeat(20), '-1', 'null', ' folded\n'];
 
-function mutateText(text: string, random: Random): string {
+export function mutateText(text: string, random: Random): string {
   let changed = text;
   for (let changes = 1 + random.below(2); changes > 0; changes -= 1) {
     const at = random.below(changed.length + 1);
