@@ -36,15 +36,15 @@ interface Live {
   /** Settles when it is over, however it ends. */
   readonly over: Promise<unknown>;
   watch?: TrialWatch;
-  /** Monotonic milliseconds; set while it waits for apps or windows. */
-  readySince?: number;
+  /** Monotonic milliseconds; set while it is ready and may be put off. */
+  readySince?: number | undefined;
 }
 
 /** Where candidates come from. */
-type Acquire = (run: UpdateRun) => Promise<{ readonly candidates: readonly Candidate[] } & AsyncDisposable>;
+type Acquire = (run: UpdateRun, signal: AbortSignal) => Promise<{ readonly candidates: readonly Candidate[] } & AsyncDisposable>;
 
-interface Choice extends InstallOptions {
-  /** Floors stay as they are, and do not count. */
+interface Choice extends Omit<InstallOptions, 'signal'> {
+  /** A person goes back to an image that ran here: floors neither count nor change, nothing is tried. */
   readonly wayBack?: boolean;
 }
 
@@ -70,7 +70,7 @@ class Coordinator implements UpdateCoordinator {
   async install(payload: Readable, options: InstallOptions): Promise<UpdateReport> {
     // It may break off while it waits for its turn, or after it was refused, when nobody else listens.
     payload.on('error', () => undefined);
-    return this.#begin(options, async (run) => this.#payloads.run(async () => this.#receive(payload, run, options)));
+    return this.#begin(options, async (run, signal) => this.#payloads.run(async () => this.#receive(payload, run, options, signal)));
   }
 
   async plan(payload: Readable, options: UpdateOptions): Promise<UpdatePlan> {
@@ -181,17 +181,27 @@ class Coordinator implements UpdateCoordinator {
   }
 
   /** Begins an update; resolves when it is committed, or with `wait: false` when it is sure that it can be tried. */
-  async #begin(choice: Choice, acquire: Acquire): Promise<UpdateReport> {
+  async #begin(choice: Choice & Pick<InstallOptions, 'signal'>, acquire: Acquire): Promise<UpdateReport> {
     const { store, clock } = this.#options;
-    if (this.#closing.signal.aborted) throw new BerthError('unavailable', 'berthd is ending');
+    requireGoOn(this.#closing.signal, 'unavailable');
+    const wait = choice.wait ?? true;
+    // Whoever does not wait may go away once it is under way.
+    const cancel = new AbortController();
+    const cancelled = (): void => {
+      cancel.abort();
+    };
+    choice.signal?.addEventListener('abort', cancelled, { once: true });
+    if (choice.signal?.aborted === true) cancelled();
+    const signal = AbortSignal.any([cancel.signal, this.#closing.signal]);
     const id = store.book.begin({ source: choice.source, origin: choice.origin ?? null, startedAt: clock.now(), details: JSON.stringify(noDetails) });
     const run = this.#open(id, noDetails, choice.onProgress);
     const checked = Promise.withResolvers<void>();
-    const over = this.#untilOver(id, this.#carryOut(run, choice, acquire, checked.resolve));
+    const over = this.#untilOver(id, this.#carryOut(run, choice, acquire, signal, checked.resolve));
     this.#live.set(id, { run, over });
-    if (choice.wait ?? true) return over;
+    if (wait) return over;
     over.catch(() => undefined);
     await Promise.race([checked.promise, over]);
+    choice.signal?.removeEventListener('abort', cancelled);
     return { update: id, outcome: 'under-way', installed: [] };
   }
 
@@ -213,22 +223,22 @@ class Coordinator implements UpdateCoordinator {
   }
 
   /** All of an update, from its payload to its end. */
-  async #carryOut(run: UpdateRun, choice: Choice, acquire: Acquire, checked: () => void): Promise<UpdateReport> {
+  async #carryOut(run: UpdateRun, choice: Choice, acquire: Acquire, signal: AbortSignal, checked: () => void): Promise<UpdateReport> {
     const { ready } = this.#options;
     try {
-      await using acquired = await acquire(run);
+      await using acquired = await acquire(run, signal);
       const { candidates } = acquired;
       await ready;
-      requireGoOn(choice.signal);
+      requireGoOn(signal);
       // Refused at once where it can be; judged again when its turn has come.
       const plan = await this.#judge(candidates, choice, { stored: true });
       run.record.concerns(plan.apps.map(({ app, from, to }) => ({ app, ...(from === undefined ? {} : { from }), to })));
       const names = plan.apps.map(({ app }) => app);
       checked();
-      await this.#permitted(run, names, choice);
+      await this.#permitted(run, names, choice, signal);
       this.#supersede(run.id, names);
       if (this.#turns.busy) run.enter('queued');
-      return await this.#turns.run(async () => this.#takeTurn(run, candidates, choice));
+      return await this.#turns.run(async () => this.#takeTurn(run, candidates, choice, signal));
     } catch (thrown) {
       const error = asBerthError(thrown);
       this.#failed(run, error);
@@ -236,9 +246,7 @@ class Coordinator implements UpdateCoordinator {
     }
   }
 
-  async #takeTurn(run: UpdateRun, candidates: readonly Candidate[], choice: Choice): Promise<UpdateReport> {
-    const { signal } = choice;
-    requireGoOn(this.#closing.signal, 'unavailable');
+  async #takeTurn(run: UpdateRun, candidates: readonly Candidate[], choice: Choice, signal: AbortSignal): Promise<UpdateReport> {
     requireGoOn(signal);
     this.#endForgotten();
     const plan = await this.#judge(candidates, choice, { stored: true });
@@ -249,14 +257,15 @@ class Coordinator implements UpdateCoordinator {
     const copies = await run.copy(members, plan, signal);
     let watch: TrialWatch | undefined;
     try {
-      await this.#permitted(run, names, choice);
-      requireGoOn(signal);
+      await this.#permitted(run, names, choice, signal);
+      this.#live.get(run.id)!.readySince = undefined;
       const byName = new Map(candidates.map((candidate) => [candidate.image.package, candidate]));
       watch = await this.#changes.run(async () => run.switchOver(members, plan, byName, copies));
     } finally {
       await endAll(copies);
     }
-    if (watch !== undefined) await this.#prove(run, watch);
+    if (watch === undefined) run.tellCommitted();
+    else await this.#prove(run, watch);
     return { update: run.id, outcome: 'committed', installed: candidates.map((candidate) => this.#report(candidate, plan)) };
   }
 
@@ -277,9 +286,8 @@ class Coordinator implements UpdateCoordinator {
     }
   }
 
-  async #receive(payload: Readable, run: UpdateRun, options: InstallOptions): Promise<{ readonly candidates: readonly Candidate[] } & AsyncDisposable> {
+  async #receive(payload: Readable, run: UpdateRun, { payloadBytes }: InstallOptions, signal: AbortSignal): Promise<{ readonly candidates: readonly Candidate[] } & AsyncDisposable> {
     const { store, unpackWorker, limits } = this.#options;
-    const { signal, payloadBytes } = options;
     run.enter('receiving');
     // What is packed is no smaller unpacked, but for what is there already.
     if (payloadBytes !== undefined) requireRoom({ bytes: payloadBytes, inodes: 0 }, await freeRoom(store.root), 'for this payload');
@@ -288,7 +296,7 @@ class Coordinator implements UpdateCoordinator {
       const { packages } = await unpackPayloadInChild(payload, staging.path, {
         worker: unpackWorker,
         limits,
-        ...(signal === undefined ? {} : { signal }),
+        signal,
         onProgress: (bytes) => {
           run.record.received(bytes);
         },
@@ -320,13 +328,13 @@ class Coordinator implements UpdateCoordinator {
   }
 
   /** Waits for windows, and for apps that have put it off. */
-  async #permitted(run: UpdateRun, names: readonly string[], { now = false, signal }: Choice): Promise<void> {
+  async #permitted(run: UpdateRun, names: readonly string[], { now = false }: Choice, signal: AbortSignal): Promise<void> {
+    requireGoOn(signal);
     if (now) return;
     const { clock, rules } = this.#options;
     const live = this.#live.get(run.id)!;
     live.readySince ??= clock.monotonic();
     for (;;) {
-      requireGoOn(this.#closing.signal, 'unavailable');
       requireGoOn(signal);
       const delay = delayOf(names, { deferrals: [...this.#deferrals.values()], windows: rules.windows }, { readySince: live.readySince, now: clock.monotonic(), wall: new Date(clock.now()) });
       if (delay === undefined) return;
@@ -341,16 +349,16 @@ class Coordinator implements UpdateCoordinator {
   }
 
   /** Until the time is over (looked at anew each minute, as the wall clock may jump), something stirs or the signal aborts. */
-  async #stirOr(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  async #stirOr(ms: number, signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#options.clock.after(Math.min(ms, 60_000), resolve);
-    const stopListening = this.#stirred.on(() => {
+    const wake = (): void => {
       resolve();
-    });
-    signal?.addEventListener('abort', () => {
-      resolve();
-    }, { once: true });
+    };
+    const cancel = this.#options.clock.after(Math.min(ms, 60_000), wake);
+    const stopListening = this.#stirred.on(wake);
+    signal.addEventListener('abort', wake, { once: true });
     await promise;
+    signal.removeEventListener('abort', wake);
     cancel();
     stopListening();
   }
@@ -455,6 +463,6 @@ class Coordinator implements UpdateCoordinator {
 }
 
 /** @throws BerthError if the signal has aborted */
-function requireGoOn(signal: AbortSignal | undefined, code: 'cancelled' | 'unavailable' = 'cancelled'): void {
-  if (signal?.aborted === true) throw new BerthError(code, code === 'cancelled' ? 'the update was cancelled' : 'berthd is ending', { cause: signal.reason });
+function requireGoOn(signal: AbortSignal, code: 'cancelled' | 'unavailable' = 'cancelled'): void {
+  if (signal.aborted) throw new BerthError(code, code === 'cancelled' ? 'the update was cancelled' : 'berthd is ending', { cause: signal.reason });
 }

@@ -16,8 +16,13 @@ export interface Deadline {
 
 const schema = v.object({ bootId: v.string(), at: v.number(), leftMs: v.number(), boots: v.number() });
 
-export function readDeadline(text: string): Deadline {
-  return v.parse(schema, JSON.parse(text));
+/** Undefined for what cannot be read. */
+export function readDeadline(text: string | null): Deadline | undefined {
+  try {
+    return v.parse(schema, JSON.parse(text ?? ''));
+  } catch {
+    return undefined;
+  }
 }
 
 export function newDeadline(bootId: string, now: number, leftMs: number): Deadline {

@@ -37,6 +37,8 @@ export interface Situation {
   readonly start: boolean;
   /** Copy data for the way back. */
   readonly snapshot: boolean;
+  /** A person goes back to an image that ran here: it proves nothing and migrates nothing. */
+  readonly wayBack: boolean;
 }
 
 /** A command that the new version runs on the data needs a way back as much as a trial does. */
@@ -56,7 +58,7 @@ export function planUpdate(situation: Situation): UpdatePlan {
     const there = present.get(candidate.image.package);
     return { candidate, present: there, start: there === undefined ? situation.start : there.row.desired === 'running' };
   });
-  const tried = fates.some((fate) => fate.present !== undefined && fate.start);
+  const tried = !situation.wayBack && fates.some((fate) => fate.present !== undefined && fate.start);
   const planned = fates.map((fate) => planApp(fate, tried, situation));
   const names = new Set(planned.map(({ app }) => app));
   const after = [...apps.filter((app) => !names.has(app.name)), ...candidates.map(({ image, settings }) => describeApp(image, settings))];
@@ -92,12 +94,12 @@ export function requireCopiesWithin(plan: UpdatePlan, { snapshotBytes }: Pick<Up
   }
 }
 
-function planApp({ candidate, present, start }: Fate, tried: boolean, { images, rules, snapshot, data: sizes }: Situation): PlannedApp {
+function planApp({ candidate, present, start }: Fate, tried: boolean, { images, rules, snapshot, data: sizes, wayBack }: Situation): PlannedApp {
   const { image, settings } = candidate;
   const isThere = images.has(image.digest);
-  const migrates = present !== undefined && settings.migrate.length > 0;
+  const migrates = !wayBack && present !== undefined && settings.migrate.length > 0;
   const data = sizes.get(image.package) ?? { bytes: 0, entries: 0 };
-  const wayBack = (tried || migrates) && data.entries > 0;
+  const isCopied = (tried || migrates) && data.entries > 0;
   return {
     app: image.package,
     ...(present === undefined ? {} : { from: { version: present.image.version, digest: present.image.digest } }),
@@ -106,7 +108,7 @@ function planApp({ candidate, present, start }: Fate, tried: boolean, { images, 
     imageInodes: isThere ? 0 : image.entries,
     stop: present?.active ?? false,
     start,
-    snapshot: wayBack ? (snapshot ? 'copy' : 'skipped') : 'none',
+    snapshot: isCopied ? (snapshot ? 'copy' : 'skipped') : 'none',
     dataBytes: data.bytes,
     dataInodes: data.entries,
     ...(migrates ? { migrate: settings.migrate } : {}),

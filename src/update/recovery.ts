@@ -8,19 +8,18 @@ export type Leftover =
   | { readonly kind: 'undo' }
   /** Its trial goes on. */
   | { readonly kind: 'resume'; readonly deadline: Deadline }
-  /** It is taken back: in the database alone if nothing of it can run any more, else with its apps stopped first. */
-  | { readonly kind: 'roll-back'; readonly reason: string; readonly atOnce: boolean };
+  /** It is taken back. */
+  | { readonly kind: 'roll-back'; readonly reason: string };
 
 /** Judges an update that is not over. @param now monotonic milliseconds in the boot of `bootId` */
-export function judgeLeftover(row: UpdateRow, bootId: string, now: number): Leftover {
-  if (row.state === 'open' || row.trial === null) return { kind: 'undo' };
+export function judgeLeftover(row: Pick<UpdateRow, 'state' | 'reason' | 'trial'>, bootId: string, now: number): Leftover {
+  if (row.state === 'open') return { kind: 'undo' };
+  if (row.state === 'rolling-back') return { kind: 'roll-back', reason: row.reason ?? '' };
   const before = readDeadline(row.trial);
-  const atOnce = before.bootId !== bootId;
-  if (row.state === 'rolling-back') return { kind: 'roll-back', reason: row.reason ?? '', atOnce };
+  if (before === undefined) return { kind: 'roll-back', reason: 'what the database says of its trial cannot be read' };
   const deadline = resumed(before, bootId, now);
-  if (deadline === 'too-many-boots') return { kind: 'roll-back', reason: `not proved within ${maxBoots} reboots of the device`, atOnce };
-  if (atOnce && deadline.leftMs <= 0) return { kind: 'roll-back', reason: 'not proved in time', atOnce };
-  return { kind: 'resume', deadline };
+  if (deadline === 'too-many-boots') return { kind: 'roll-back', reason: `not proved within ${maxBoots} reboots of the device` };
+  return deadline.leftMs > 0 ? { kind: 'resume', deadline } : { kind: 'roll-back', reason: 'not proved in time' };
 }
 
 /** An update that goes on once the apps are there. */
@@ -30,8 +29,8 @@ export interface Continued {
 }
 
 /**
- * Brings the database in order before apps start: an update that had not switched is undone; one whose time or boots are
- * over is rolled back; what is left goes on. Says what it did, and gives what goes on.
+ * Brings the database in order before apps start: an update that had not switched is undone, the reboot counts for one
+ * that is tried. Says what it did, and gives the updates that go on: forward, or back.
  */
 export function recoverUpdates(
   store: Pick<WritableStore, 'book'>,
@@ -47,15 +46,12 @@ export function recoverUpdates(
       journal('notice', `update ${id} was undone: ${reason}`);
       return [];
     }
-    if (leftover.kind === 'roll-back' && leftover.atOnce) {
-      book.rollBack(id, { outcome: 'rolled-back', code: 'rolled_back', reason: leftover.reason, endedAt: now, details });
-      journal('notice', `update ${id} was rolled back: ${leftover.reason}`);
-      return [];
-    }
     if (leftover.kind === 'resume') {
       // Before any app starts: a version that brings the device down does not do so for ever.
       book.note(id, { trial: JSON.stringify(leftover.deadline) });
       journal('notice', `update ${id} is still tried, after ${leftover.deadline.boots} of at most ${maxBoots} reboots`);
+    } else {
+      journal('notice', `update ${id} is rolled back: ${leftover.reason}`);
     }
     return [{ id, leftover }];
   });

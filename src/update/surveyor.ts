@@ -21,7 +21,7 @@ export async function surveyDevice({ store, architectures, platform, settings }:
 }
 
 /** Looks at everything that the plan depends on, and makes it. */
-export async function surveyPlan(options: UpdatesOptions, device: Device, candidates: readonly Candidate[], choice: UpdateOptions): Promise<UpdatePlan> {
+export async function surveyPlan(options: UpdatesOptions, device: Device, candidates: readonly Candidate[], choice: UpdateOptions & { readonly wayBack?: boolean }): Promise<UpdatePlan> {
   const { store, lifecycle, rules } = options;
   const present = new Map<string, Present>();
   const data = new Map<string, Awaited<ReturnType<typeof measureTree>>>();
@@ -44,6 +44,7 @@ export async function surveyPlan(options: UpdatesOptions, device: Device, candid
     rules,
     start: choice.start,
     snapshot: choice.snapshot ?? true,
+    wayBack: choice.wayBack ?? false,
   };
   return planUpdate(situation);
 }

@@ -54,7 +54,7 @@ export class UpdateRun {
   }
 
   /** Begins the copies of data and lets the first pass run while the apps do. */
-  async copy(members: readonly MemberRow[], plan: UpdatePlan, signal: AbortSignal | undefined): Promise<readonly DataCopy[]> {
+  async copy(members: readonly MemberRow[], plan: UpdatePlan, signal: AbortSignal): Promise<readonly DataCopy[]> {
     const { store, copyWorker, rules } = this.#options;
     const copied = new Set(plan.apps.filter(({ snapshot }) => snapshot === 'copy').map(({ app }) => app));
     const copies: DataCopy[] = [];
@@ -70,7 +70,7 @@ export class UpdateRun {
           from: store.dataPath(app, oldGeneration),
           to,
           limits: { bytes: rules.snapshotBytes, entries: maxCopyEntries, depth: maxCopyDepth },
-          ...(signal === undefined ? {} : { signal }),
+          signal,
         });
         copies.push(copy);
         await copy.first();
@@ -147,8 +147,13 @@ export class UpdateRun {
 
   /** The new versions stay. */
   async commit(): Promise<void> {
-    const { store, lifecycle, rules } = this.#options;
+    const { store, rules } = this.#options;
     await this.#insist('committed', async () => Promise.resolve(store.book.commit(this.id, { end: this.#end('committed'), keep: rules.retain })));
+    this.tellCommitted();
+  }
+
+  tellCommitted(): void {
+    const { lifecycle } = this.#options;
     lifecycle.announce({ type: 'update.committed', message: `update ${this.id} is committed: ${this.describe()}`, detail: { update: this.id } });
   }
 
