@@ -38,10 +38,12 @@ suite('the Debian package', () => {
     for (const line of lines) assert.match(line, /^[-d]r[w-][x-]r-[x-]r-[x-] root\/root /);
   });
 
-  test('brings all that runs: both programs answer with the Node of the package', async () => {
+  test('brings all that runs: every program answers with the Node of the package', async () => {
     const node = join(root, 'usr/lib/berth/node');
     assert.match(await must(node, join(root, 'usr/lib/berth/berthd.cjs'), '--version'), /^berthd \d/);
     assert.match(await must(node, join(root, 'usr/lib/berth/berth.cjs'), '--help'), /^usage: berth /);
+    // The child that unpacks, with a payload of no bytes.
+    assert.match(await must(node, join(root, 'usr/lib/berth/berthd-unpack.cjs'), '{"limits":{}}'), /"code":"bad_package","message":"the payload is empty"/);
     for (const launcher of ['usr/bin/berth', 'usr/sbin/berthd']) {
       const [program] = /\/usr\/lib\/berth\/\w+\.cjs/.exec(readFileSync(join(root, launcher), 'utf8'))!;
       assert.ok(existsSync(join(root, program)), program);

@@ -18,6 +18,7 @@ const nodeLicense = `node_modules/node/node_modules/node-linux-${process.arch}/L
 const files: readonly (readonly [from: string, to: string, mode: number])[] = [
   ['dist/berth.cjs', 'usr/lib/berth/berth.cjs', 0o644],
   ['dist/berthd.cjs', 'usr/lib/berth/berthd.cjs', 0o644],
+  ['dist/berthd-unpack.cjs', 'usr/lib/berth/berthd-unpack.cjs', 0o644],
   ['node_modules/node/bin/node', 'usr/lib/berth/node', 0o755],
   ['packaging/deb/berth', 'usr/bin/berth', 0o755],
   ['packaging/deb/berthd', 'usr/sbin/berthd', 0o755],

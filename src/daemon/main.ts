@@ -1,18 +1,22 @@
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { unpackWorkerMain, type WorkerCommand } from '../image/index.ts';
 import { asBerthError, errorTable } from '../lib/errors.ts';
 import { stderrJournal } from '../lib/journal.ts';
 import { version } from '../lib/version.ts';
 import { copyWorkerMain } from '../store/index.ts';
 import { readConfig } from './config.ts';
-import { startDaemon } from './daemon.ts';
+import { startDaemon, type DaemonOptions } from './daemon.ts';
 
-/** First arguments that make this program a child of a daemon. */
-const workers = { '--unpack-worker': unpackWorkerMain, '--copy-worker': copyWorkerMain } as const;
+/** First argument that makes this program the child of a daemon that copies data. */
+const copyFlag = '--copy-worker';
 
-/** How a daemon starts one. Without the daemon's own flags: they keep it small, a child is to be quick. */
-function workerCommand(flag: keyof typeof workers): WorkerCommand {
-  return { command: process.execPath, args: [process.argv[1]!, flag] };
+/** How a daemon starts its children. Without the daemon's own flags: they keep it small, a child is to be quick. */
+function workerCommands(program: string): DaemonOptions['workers'] {
+  const unpackProgram = program.endsWith('.ts') ? '../image/unpack-program.ts' : 'berthd-unpack.cjs';
+  return {
+    unpack: { command: process.execPath, args: [join(import.meta.dirname, unpackProgram)] },
+    copy: { command: process.execPath, args: [program, copyFlag] },
+  };
 }
 
 const usage = `usage: berthd [--root DIR] [--run DIR] [--config FILE] [--debug]
@@ -56,7 +60,7 @@ async function main(args: readonly string[]): Promise<void> {
   const stop = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
   });
-  const daemon = await startDaemon({ config, version, workers: { unpack: workerCommand('--unpack-worker'), copy: workerCommand('--copy-worker') }, journal });
+  const daemon = await startDaemon({ config, version, workers: workerCommands(process.argv[1]!), journal });
   journal('notice', `berthd ${version} is ready`);
   await Promise.race([daemon.booted, stop]);
   journal('notice', `berthd ends on ${await stop}; the apps go on`);
@@ -72,5 +76,4 @@ function fail(thrown: unknown): void {
 }
 
 const [, , ...given] = process.argv;
-const worker = Object.entries(workers).find(([flag]) => flag === given[0])?.[1];
-(worker === undefined ? main(given) : worker(given.slice(1))).catch(fail);
+(given[0] === copyFlag ? copyWorkerMain(given.slice(1)) : main(given)).catch(fail);

@@ -9,7 +9,7 @@ export { checkVersion, compareVersions, satisfies } from './version.ts';
 export { unpackPackage } from './unpack.ts';
 export type { PackageClaim, UnpackOptions } from './unpack.ts';
 export { imageNames } from './image-names.ts';
-export { unpackPayloadInChild, unpackWorkerMain } from './worker.ts';
+export { unpackPayloadInChild } from './worker.ts';
 export type { UnpackPayloadOptions, WorkerCommand } from './worker.ts';
 export { packPayload, payloadSize } from './payload-writer.ts';
 export type { PayloadFile } from './payload-writer.ts';
