@@ -8,7 +8,7 @@ export interface Figure {
   readonly title: string;
   /** The most it may be. */
   readonly limit: number;
-  readonly unit: 'times' | 'MB' | 'processes';
+  readonly unit: 'times' | 'MB' | 'processes' | 'things';
   measure(bench: Workbench): Promise<Measurement>;
 }
 

@@ -11,11 +11,14 @@ import { memory } from './figures/memory.ts';
 import { nodeProcesses } from './figures/node-processes.ts';
 import { restart } from './figures/restart.ts';
 import { start } from './figures/start.ts';
+import { updateDowntime } from './figures/update-downtime.ts';
+import { updateGrowth } from './figures/update-growth.ts';
+import { updateThree } from './figures/update-three.ts';
 import { describeMachine, type Machine } from './machine.ts';
 import { notes, table, type Row } from './table.ts';
 import { Workbench } from './workbench.ts';
 
-const figures: readonly Figure[] = [start, installFiles, installBinary, boot, restart, memory, nodeProcesses];
+const figures: readonly Figure[] = [start, installFiles, installBinary, boot, restart, memory, nodeProcesses, updateDowntime, updateThree, updateGrowth];
 
 const usage = `Usage: npm run bench -- [NAME…] [--quick] [--json] [--save] [--plain-node]
 

@@ -6,7 +6,7 @@ export interface Row {
   readonly measurement: Measurement;
 }
 
-const units: Readonly<Record<Figure['unit'], string>> = { times: ' ×', MB: ' MB', processes: '' };
+const units: Readonly<Record<Figure['unit'], string>> = { times: ' ×', MB: ' MB', processes: '', things: '' };
 
 /** The table of figures as Markdown, which is also how it is printed. */
 export function table(rows: readonly Row[]): string {
