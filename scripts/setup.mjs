@@ -22,6 +22,8 @@ const needs = [
   { anyOf: ['runc', 'crun'], package: 'runc', purpose: 'OCI runtime: makes the containers', for: ['start', 'test'], containers: true },
   { anyOf: ['mount'], package: 'mount', purpose: 'file systems of containers, small disks for tests', for: ['start', 'test'], containers: true },
   { anyOf: ['mkfs.ext4'], package: 'e2fsprogs', purpose: 'makes the small disks on which tests run out of space', for: ['test'], containers: true },
+  { anyOf: ['mkfs.xfs'], package: 'xfsprogs', purpose: 'makes the small disks on which files share blocks', for: ['test'], containers: true },
+  { anyOf: ['python3'], package: 'python3', purpose: 'plays apps that map their files or exchange them while they are copied', for: ['test'] },
   { anyOf: ['xz'], package: 'xz-utils', purpose: 'reads and writes packages compressed with xz', for: ['start', 'test'] },
   { anyOf: ['dpkg-deb'], package: 'dpkg', purpose: 'unpacks what the examples take from Debian', for: ['start', 'test'] },
   { anyOf: ['ar'], package: 'binutils', purpose: 'checks that packages are readable by other tools', for: ['test'] },
