@@ -1,26 +1,27 @@
 import { asBerthError, BerthError } from '../lib/errors.ts';
-import type { ExecSession, InstanceExit, InstanceRecord } from '../runtime/index.ts';
+import type { InstanceExit, InstanceRecord } from '../runtime/index.ts';
 import type { AppRow } from '../store/index.ts';
 import { Alarm } from './alarm.ts';
-import { HealthMonitor } from './health.ts';
 import { Instance, WorkQueue } from './instance.ts';
-import { Ledger } from './ledger.ts';
+import { killTimeoutMs, outlivesKill } from './kill.ts';
+import { type Ledger, openLedger } from './ledger.ts';
 import { type Action, type MachineEvent, machine, machineEvents, obeysPolicy, type Phase, phases } from './machine.ts';
 import { type Profile, profile, profileOf } from './plan.ts';
-import { duration, explainEnd, intentions, limitReached, lostByReboot } from './reason.ts';
-import { type AppRecord, judgeAtBoot, readState } from './records.ts';
+import { explainEnd, intentions, limitReached, lostByReboot } from './reason.ts';
+import { type AppRecord, begunAnew, judgeAtBoot } from './records.ts';
 import { decideRestart, leaveIt, noRestarts, type RestartMemory, type Verdict } from './restart.ts';
+import { Teller } from './teller.ts';
 import type { Tools } from './tools.ts';
-import type { HealthState, LastExit, Reason } from './types.ts';
+import type { LastExit, Reason } from './types.ts';
 import { type Awaited, everythingAwaited, type View, Waiters } from './waiters.ts';
-
-/** A process that outlives SIGKILL for this long waits for hardware; nobody else should wait with it. */
-export const killTimeoutMs = 10_000;
+import { Watch } from './watch.ts';
 
 /** The machine of one app in motion: takes what happens, does what the table says, and keeps what must be durable. */
 export class Actor {
   readonly name: string;
   readonly #tools: Tools;
+  readonly #image: AppRow['image'];
+  readonly #teller: Teller;
   readonly #ledger: Ledger;
   readonly #work: WorkQueue;
   readonly #waiters = new Waiters();
@@ -30,7 +31,7 @@ export class Actor {
   #phase: Phase = 'stopped';
   #reason: Reason | undefined;
   #instance: Instance | undefined;
-  #health: HealthMonitor | undefined;
+  #watch: Watch | undefined;
   #memory: RestartMemory = noRestarts;
   #backoffMs = 0;
   #nextStartAt: number | undefined;
@@ -42,12 +43,15 @@ export class Actor {
   constructor(tools: Tools, row: AppRow, predecessor?: Actor) {
     this.name = row.name;
     this.#tools = tools;
+    this.#image = row.image;
     this.#alarm = new Alarm(tools.clock);
     this.#work = predecessor === undefined ? new WorkQueue() : predecessor.#work;
-    const { record, faults } = readState(row);
-    this.#ledger = new Ledger(tools.store, row.name, record);
-    for (const fault of faults) this.#warn(`a column of its row cannot be read and counts as empty: ${fault}`);
+    this.#teller = new Teller(tools.tell, row.name);
+    const { ledger, faults } = openLedger(tools.store, row);
+    this.#ledger = ledger;
+    for (const fault of faults) this.#teller.warn(`a column of its row cannot be read and counts as empty: ${fault}`);
     this.#profile = profile(tools.prepare, row);
+    const { record } = ledger;
     this.#reason = record.lastEnd?.exit.reason;
     if (!record.failed || record.desired === 'stopped' || record.instance !== undefined) return;
     this.#phase = 'failed';
@@ -66,8 +70,9 @@ export class Actor {
     return this.#profile;
   }
 
-  get health(): HealthState {
-    return this.#health?.health ?? 'none';
+  /** What looks after its instance, since that one ran for the first time. */
+  get watch(): Watch | undefined {
+    return this.#watch;
   }
 
   get instance(): Instance | undefined {
@@ -115,7 +120,7 @@ export class Actor {
   async detach(): Promise<void> {
     this.#detached = true;
     this.#alarm.cancel();
-    this.#health?.end();
+    this.#watch?.end();
     this.#waiters.fail(everythingAwaited, new BerthError('unavailable', `app ${this.name}: berthd is ending`));
     await this.#work.settled();
   }
@@ -128,7 +133,7 @@ export class Actor {
     if (verdict === 'lost') {
       const { id, bootId } = record.instance!;
       const exit = lostByReboot(this.name, id, this.#tools.clock.now());
-      this.#keep({ instance: undefined, lastEnd: { exit, bootId, final: false } });
+      this.#keep({ instance: undefined, lastEnd: { exit, image: this.#image, bootId, final: false } });
       this.#reason = exit.reason;
       return record.desired === 'running';
     }
@@ -140,7 +145,7 @@ export class Actor {
     const instance = this.#instance;
     if (instance?.id !== exit.id) return;
     if (instance.record === undefined) instance.early = exit;
-    else this.#end(this.#explained(instance, exit), instance);
+    else this.#end(this.#explained(instance, exit));
   }
 
   async #adopt(record: InstanceRecord): Promise<boolean> {
@@ -151,7 +156,7 @@ export class Actor {
     const { desired } = this.#ledger.record;
     if (found instanceof BerthError) {
       // Nobody knows it any more, so the sweep takes away whatever is left of it before it is started anew.
-      this.#warn(`its instance cannot be taken over and is replaced: ${found.message}`);
+      this.#teller.warn(`its instance cannot be taken over and is replaced: ${found.message}`);
       this.#instance = undefined;
       this.#keep({ instance: undefined });
       return desired === 'running';
@@ -160,7 +165,7 @@ export class Actor {
     if (typeof found === 'object') {
       if (desired === 'stopped') instance.asked = { because: 'stopped', message: intentions.stopped };
       const end = this.#explained(instance, found);
-      const verdict = desired === 'stopped' ? leaveIt(this.#memory) : this.#judge(end, instance);
+      const verdict = desired === 'stopped' ? leaveIt(this.#memory) : this.#judge(end);
       const again = verdict.kind === 'restart' || verdict.kind === 'wait';
       if (again) this.#act['count-restart']();
       this.#recordEnd(end, verdict);
@@ -175,13 +180,13 @@ export class Actor {
 
   async #launch(instance: Instance): Promise<void> {
     if (this.#detached) return;
-    // Stopped before anything was made.
-    if (this.#phase !== 'starting') {
+    const { store, runtime, prepare, isHeld } = this.#tools;
+    // Stopped or held before anything was made.
+    if (this.#phase !== 'starting' || isHeld(this.name)) {
       this.#instance = undefined;
-      this.#dispatch('ended-done');
+      this.#dispatch(this.#phase === 'starting' ? 'held' : 'ended-done');
       return;
     }
-    const { store, runtime, prepare } = this.#tools;
     let spec;
     try {
       const plan = prepare(store.app(this.name)!);
@@ -204,7 +209,6 @@ export class Actor {
 
   #alive(instance: Instance, record: InstanceRecord, event: 'started' | 'adopted' | 'adopted-suspended'): void {
     instance.record = record;
-    instance.since = this.#tools.clock.monotonic();
     this.#dispatch(event);
     if (instance.early !== undefined) this.exited(instance.early);
   }
@@ -214,7 +218,7 @@ export class Actor {
     const reason: Reason = { code: 'start-failed', message: error.message, at };
     if (obeysPolicy(this.#phase)) this.#waiters.fail(['started', 'ready'], error);
     const end: LastExit = { id: instance.id, app: this.name, at, oom: false, cause: 'ended', reason };
-    this.#end(end, instance, mayTryAgain ? undefined : { kind: 'failed', limit: false, memory: this.#memory });
+    this.#end(end, mayTryAgain ? undefined : { kind: 'failed', limit: false, memory: this.#memory });
   }
 
   #explained(instance: Instance, exit: InstanceExit): LastExit {
@@ -222,32 +226,31 @@ export class Actor {
     return { ...exit, reason: explainEnd(exit, instance.asked, this.#profile.settings.stopSignal, this.#stopTimeoutMs(instance)) };
   }
 
-  #end(end: LastExit, instance: Instance, given?: Verdict): void {
-    const verdict = obeysPolicy(this.#phase) ? (given ?? this.#judge(end, instance)) : leaveIt(this.#memory);
+  #end(end: LastExit, given?: Verdict): void {
+    const verdict = obeysPolicy(this.#phase) ? (given ?? this.#judge(end)) : leaveIt(this.#memory);
     this.#recordEnd(end, verdict);
     this.#dispatch(`ended-${verdict.kind}`);
   }
 
-  #judge(end: LastExit, instance: Instance): Verdict {
-    const { settings } = this.#profile;
+  #judge(end: LastExit): Verdict {
     const now = this.#tools.clock.monotonic();
-    const wellSince = settings.health === undefined ? instance.since : (this.#health?.healthySince ?? now);
-    return decideRestart({ ...end, code: end.reason.code, wellMs: now - wellSince }, settings, this.#memory, now);
+    const wellMs = now - (this.#watch?.wellSince ?? now);
+    return decideRestart({ ...end, code: end.reason.code, wellMs }, this.#profile.settings, this.#memory, now);
   }
 
   /** One write: the instance is gone, why, and what follows. */
   #recordEnd(end: LastExit, verdict: Verdict): void {
     const atLimit = verdict.kind === 'failed' && verdict.limit;
-    this.#health?.end();
-    this.#health = undefined;
+    this.#watch?.end();
+    this.#watch = undefined;
     this.#instance = undefined;
     this.#stuck = undefined;
     this.#memory = verdict.memory;
     this.#backoffMs = verdict.kind === 'wait' ? verdict.afterMs : 0;
     this.#reason = atLimit ? limitReached(end.reason, this.#profile.settings) : end.reason;
     const final = verdict.kind === 'done' && obeysPolicy(this.#phase);
-    this.#keep({ instance: undefined, lastEnd: { exit: end, bootId: this.#tools.bootId, final }, ...(atLimit ? { failed: true } : {}) });
-    this.#tools.tell({ type: 'app.exit', app: this.name, message: `${this.name}: ${end.reason.message}`, detail: end });
+    this.#keep({ instance: undefined, lastEnd: { exit: end, image: this.#image, bootId: this.#tools.bootId, final }, ...(atLimit ? { failed: true } : {}) });
+    this.#teller.ended(end);
     this.#waiters.fail(['ready'], new BerthError('unavailable', `app ${this.name}: ${end.reason.message}`));
   }
 
@@ -257,7 +260,7 @@ export class Actor {
     const step = machine[from][event];
     if (step === 'refused') throw new BerthError('conflict', `app ${this.name} is ${phases[from].shown}; only one that runs can be suspended or resumed`);
     if (step === 'impossible') {
-      this.#warn(`"${machineEvents[event]}" cannot happen while it is ${from}; left out`);
+      this.#teller.warn(`"${machineEvents[event]}" cannot happen while it is ${from}; left out`);
       return;
     }
     this.#makeDurable(step.actions);
@@ -274,7 +277,7 @@ export class Actor {
 
   /** What is desired is on disk before anything is done; but a full disk must not keep an app from being stopped. */
   #makeDurable(actions: readonly Action[]): void {
-    if (actions.includes('desire-running')) this.#ledger.save({ desired: 'running', restarts: 0, failed: false });
+    if (actions.includes('desire-running')) this.#ledger.save({ desired: 'running', restarts: 0, ...begunAnew(this.record) });
     if (actions.includes('desire-stopped')) this.#keep({ desired: 'stopped' });
   }
 
@@ -321,7 +324,7 @@ export class Actor {
       this.#alarm.cancel();
     },
     'give-up-waiting': () => {
-      this.#stuck = new BerthError('timeout', `app ${this.name} did not end within ${duration(killTimeoutMs)} of SIGKILL: a process of it hangs in the kernel`);
+      this.#stuck = outlivesKill(`app ${this.name}`);
       this.#waiters.fail(everythingAwaited, this.#stuck);
     },
   };
@@ -334,41 +337,41 @@ export class Actor {
       this.#waiters.review(this.name, this.#view());
     } catch (error) {
       const { code, message } = asBerthError(error);
-      this.#warn(`${problem}: ${message}`);
+      this.#teller.warn(`${problem}: ${message}`);
       this.#waiters.fail(awaited, new BerthError(code, `app ${this.name}: ${problem}: ${message}`, { cause: error }));
       if (event !== undefined && this.#instance === instance) this.#dispatch(event);
     }
   }
 
-  /** After a change of phase: health is watched while it runs, and people are told. */
+  /** After a change of phase: it is watched while it runs, and people are told. */
   #entered(from: Phase): void {
     const to = this.#phase;
     if (to !== 'backoff') this.#nextStartAt = undefined;
     if (to === 'running') {
       this.#reason = undefined;
-      if (this.#health === undefined) this.#watchHealth();
-      else this.#health.resume();
-    } else if (to === 'suspended') this.#health?.hold();
-    else this.#health?.end();
-    const [was, is] = [phases[from].shown, phases[to].shown];
-    if (was === is) return;
-    const why = this.#reason === undefined ? '' : `: ${this.#reason.message}`;
-    this.#tools.tell({ type: 'app.state', app: this.name, message: `${this.name} is ${is}${why}`, detail: { from: was, to: is, reason: this.#reason } });
+      if (this.#watch === undefined) this.#beginWatch();
+      else this.#watch.resume();
+    } else if (to === 'suspended') this.#watch?.hold();
+    else this.#watch?.end();
+    this.#teller.moved(from, to, this.#reason);
   }
 
-  #watchHealth(): void {
-    const { health: check } = this.#profile.settings;
-    if (check === undefined || this.#detached) return;
+  #beginWatch(): void {
+    if (this.#detached) return;
     const { id } = this.#instance!;
     const { clock, runtime } = this.#tools;
-    const exec = async (): Promise<ExecSession> => runtime.exec(id, { command: check.command });
-    this.#health = new HealthMonitor({ check, clock, exec, changed: (health, output) => this.#healthChanged(health, output) });
-  }
-
-  #healthChanged(health: HealthState, output: string): void {
-    this.#tools.tell({ type: 'app.health', app: this.name, message: `${this.name} is ${health}`, detail: { health, output } });
-    if (health === 'unhealthy') this.#dispatch('unhealthy', `its health check failed: ${output}`);
-    else this.#waiters.review(this.name, this.#view());
+    this.#watch = new Watch({
+      settings: this.#profile.settings,
+      clock,
+      exec: async (spec) => runtime.exec(id, spec),
+      changed: (health, output) => {
+        this.#teller.health(health, output);
+        if (health !== 'unhealthy') this.#waiters.review(this.name, this.#view());
+      },
+      ailing: (because, message) => {
+        this.#dispatch(because, message);
+      },
+    });
   }
 
   #stopTimeoutMs(instance: Instance | undefined): number {
@@ -376,13 +379,13 @@ export class Actor {
   }
 
   #view(): View {
-    return { phase: this.#phase, frozen: this.#instance?.frozen ?? false, health: this.health };
+    return { phase: this.#phase, frozen: this.#instance?.frozen ?? false, health: this.#watch?.health ?? 'none' };
   }
 
   /** Writes what is a fact already, whether the disk takes it or not. */
   #keep(change: Partial<AppRecord>): void {
     const fault = this.#ledger.keep(change);
-    if (fault !== undefined) this.#warn(`its state cannot be written to the database, and is lost if berthd ends now: ${fault.message}`);
+    if (fault !== undefined) this.#teller.warn(`its state cannot be written to the database, and is lost if berthd ends now: ${fault.message}`);
   }
 
   #arm(ms: number, event: MachineEvent): void {
@@ -390,9 +393,5 @@ export class Actor {
     this.#alarm.set(ms, () => {
       this.#dispatch(event);
     });
-  }
-
-  #warn(message: string): void {
-    this.#tools.tell({ type: 'app.warning', app: this.name, message: `${this.name}: ${message}` });
   }
 }

@@ -3,6 +3,7 @@ import type { ExecSession, ExecSpec } from '../runtime/index.ts';
 import type { AppRow } from '../store/index.ts';
 import { Actor } from './actor.ts';
 import { phases } from './machine.ts';
+import { judgeAtBoot } from './records.ts';
 import type { Tools } from './tools.ts';
 import type { AppFigures, AppStatus } from './types.ts';
 
@@ -33,7 +34,7 @@ export class App {
   }
 
   status(): AppStatus {
-    const { phase, record, profile, health, reason, nextStartAt, instance } = this.#actor;
+    const { phase, record, profile, watch, reason, nextStartAt, instance } = this.#actor;
     const image = this.#tools.store.image(this.#image);
     const running = instance?.record;
     return {
@@ -44,12 +45,13 @@ export class App {
       description: image?.description ?? '',
       state: phases[phase].shown,
       desired: record.desired,
-      health,
+      health: watch?.health ?? 'none',
       ...(running === undefined ? {} : { instance: { id: running.id, pid: running.init.pid, startedAt: running.startedAt } }),
       restarts: record.restarts,
       ...(nextStartAt === undefined ? {} : { nextStartAt }),
       ...(record.lastEnd === undefined ? {} : { lastExit: record.lastEnd.exit }),
       ...(reason === undefined ? {} : { reason }),
+      ...(profile.settings.watchdogMs === 0 ? {} : { watchdogMs: profile.settings.watchdogMs }),
       withheld: profile.withheld,
     };
   }
@@ -103,9 +105,27 @@ export class App {
     if (this.#actor.record.desired === 'running') await this.#actor.command('autostart', 'started');
   }
 
+  /** Starts it after an update if it is to run and does not. Resolves when it runs, rejects with why it does not. */
+  async rejoin(): Promise<void> {
+    const { record } = this.#actor;
+    if (record.desired === 'running' && judgeAtBoot(record, this.#tools.bootId) !== 'rest') await this.#actor.command('autostart', 'started');
+  }
+
   /** Resolves when it runs and is healthy (if it has a check); rejects when it ended, failed or is not to run. */
   async ready(): Promise<void> {
     await this.#actor.until('ready');
+  }
+
+  /** Stops it for an update: what is desired stays. */
+  async halt(): Promise<void> {
+    await this.#actor.command('halt', 'ended');
+    await this.#actor.settled();
+  }
+
+  /** It says that it lives. @throws BerthError `conflict` if its image declares no watchdog */
+  feedWatchdog(): void {
+    if (this.#actor.profile.settings.watchdogMs === 0) throw new BerthError('conflict', `app ${this.name} has no watchdog to feed: its image does not set org.berth.watchdog`);
+    this.#actor.watch?.feed();
   }
 
   /** Stops it for the shutdown of the device: what is desired stays. */

@@ -21,10 +21,11 @@ export async function startAll(
     readonly parallel: number;
     /** The app of the moment with this name, if it is (still) to be started. */
     readonly find: (name: string) => App | undefined;
+    readonly start: (app: App) => Promise<void>;
     readonly tell: (news: News) => void;
   },
 ): Promise<void> {
-  const { clock, find, tell } = options;
+  const { clock, find, start, tell } = options;
   const slots = new Slots(options.parallel);
   const waitedFor = new Set([...order.after.values()].flat());
 
@@ -37,12 +38,31 @@ export async function startAll(
         if (came === 'late') tell({ type: 'app.warning', app: name, message: `${name} starts although ${other} is not ready after ${duration(dependencyWaitMs)}` });
       }
       until = clock.monotonic() + dependencyWaitMs;
-      return within(clock, dependencyWaitMs, app.autostart());
+      return within(clock, dependencyWaitMs, start(app));
     });
     const app = find(name);
     if (app === undefined || started === 'late' || !waitedFor.has(name)) return started;
     return within(clock, until - clock.monotonic(), app.ready());
   });
+}
+
+/**
+ * Stops these apps for an update, in the reverse order of start.
+ * @param mayGoOn throws when berthd is ending
+ * @throws BerthError the first error of one that cannot be stopped, after all were tried
+ */
+export async function haltAll(apps: ReadonlyMap<string, App>, order: Order, names: readonly string[], mayGoOn: (name: string) => void): Promise<void> {
+  const faults: unknown[] = [];
+  await inOrder<void>(stopOrder(order), async (name) => {
+    if (!names.includes(name)) return;
+    try {
+      mayGoOn(name);
+      await apps.get(name)?.halt();
+    } catch (fault) {
+      faults.push(fault);
+    }
+  });
+  if (faults.length > 0) throw faults[0];
 }
 
 /** Stops all apps in the reverse order of start; at the deadline everything that is left is killed. */

@@ -67,6 +67,8 @@ export class FakeRuntime implements Runtime {
   #exits = new Signal<InstanceExit>();
   /** What runs, by id. */
   readonly running = new Map<string, FakeInstance>();
+  /** What was asked to start, in order. */
+  readonly specs: InstanceSpec[] = [];
   /** What was done, in order: `start web`, `signal web SIGTERM`, `remove web`, … */
   readonly log: string[] = [];
   readonly removed = new Set<string>();
@@ -104,7 +106,9 @@ export class FakeRuntime implements Runtime {
     await this.before(what);
   }
 
-  async start({ id, app }: InstanceSpec): Promise<InstanceRecord> {
+  async start(spec: InstanceSpec): Promise<InstanceRecord> {
+    const { id, app } = spec;
+    this.specs.push(spec);
     this.#starts += 1;
     this.mostStarts = Math.max(this.mostStarts, this.#starts);
     try {
@@ -311,7 +315,7 @@ function build(
 
 function fakePlan(name: string, { annotations = {}, dependsOn = [], broken }: FakeApp): LaunchPlan {
   if (broken !== undefined) throw broken;
-  return { settings: fakeSettings(annotations), withheld: [], dependsOn, spec: async (id) => Promise.resolve({ id, app: name, config: {} }) };
+  return { settings: fakeSettings(annotations), withheld: [], dependsOn, spec: async (id) => Promise.resolve({ id, app: name, config: { process: { args: ['/app'], cwd: '/' } } }) };
 }
 
 /** Settings from annotations without their prefix. */

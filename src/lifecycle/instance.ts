@@ -25,8 +25,6 @@ export class Instance {
   readonly #work: WorkQueue;
   /** What the runtime gave; undefined while it is being made or taken over. */
   record: InstanceRecord | undefined;
-  /** When it was started or taken over, monotonic milliseconds. */
-  since = 0;
   /** True while the runtime holds it frozen. */
   frozen = false;
   /** Why it is being ended. */

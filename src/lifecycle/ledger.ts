@@ -1,5 +1,13 @@
-import type { Store } from '../store/index.ts';
-import { type AppRecord, writeState } from './records.ts';
+import type { AppRow, Store } from '../store/index.ts';
+import { type AppRecord, outdated, readState, writeState } from './records.ts';
+
+/** The ledger of an app's row; `faults` are columns that cannot be read and count as empty. */
+export function openLedger(store: Pick<Store, 'updateApp'>, row: AppRow): { readonly ledger: Ledger; readonly faults: readonly string[] } {
+  const { record, faults } = readState(row);
+  const ledger = new Ledger(store, row.name, record);
+  ledger.note(outdated(record, row.image));
+  return { ledger, faults };
+}
 
 /**
  * The durable part of an app's state. Every write is a transaction that waits for the disk, so what has not changed is

@@ -7,7 +7,7 @@ import { type Action, describeMachine, machine, type MachineEvent, machineEvents
 
 const allPhases = Object.keys(phases) as Phase[];
 const allEvents = Object.keys(machineEvents) as MachineEvent[];
-const commands = ['start', 'stop', 'kill', 'suspend', 'resume', 'restart', 'autostart', 'shutdown', 'shutdown-deadline'] as const;
+const commands = ['start', 'stop', 'kill', 'suspend', 'resume', 'restart', 'autostart', 'shutdown', 'shutdown-deadline', 'halt'] as const;
 
 /** The world around the machine, as far as it matters: what there is, and what may therefore happen next. */
 class World {
@@ -22,9 +22,10 @@ class World {
   /** Facts that can arise now. */
   facts(): MachineEvent[] {
     const facts: MachineEvent[] = [];
+    if (this.instance === 'launching' && this.phase === 'starting') facts.push('held');
     if (this.instance === 'launching') facts.push('started', 'ended-wait', 'ended-failed');
     if (this.instance === 'alive') facts.push('ended-restart', 'ended-wait', 'ended-failed', 'ended-done');
-    if (this.instance === 'alive' && this.phase === 'running') facts.push('unhealthy');
+    if (this.instance === 'alive' && this.phase === 'running') facts.push('unhealthy', 'watchdog');
     if (this.timer === 'stop') facts.push('stop-timeout');
     if (this.timer === 'kill') facts.push('kill-timeout');
     if (this.timer === 'backoff') facts.push('due');
@@ -38,7 +39,7 @@ class World {
     assert.notEqual(step, 'impossible', `${event} in ${this.phase}`);
     if (step === 'refused' || step === 'impossible') return;
     if (event === 'started') this.instance = 'alive';
-    if (event.startsWith('ended-')) this.instance = 'none';
+    if (event.startsWith('ended-') || event === 'held') this.instance = 'none';
     if (event.startsWith('ended-') || event === 'pause-failed' || event === 'resume-failed') this.freezing = 'none';
     if (event === 'stop-timeout' || event === 'kill-timeout' || event === 'due') this.timer = 'none';
     if (event === 'shutdown') this.shuttingDown = true;
@@ -122,6 +123,22 @@ test('after start or restart, the ends and starts that come lead to running', ()
   );
 });
 
+test('what an update halts ends and stays down, and nothing of what is desired changes', () => {
+  fc.assert(
+    fc.property(choices, fc.nat(), (list, choice) => {
+      const world = history(list);
+      const { desired } = world;
+      world.happen('halt');
+      const endings = world.facts().filter((fact) => fact.startsWith('ended-'));
+      if (endings.length > 0) world.happen(endings[choice % endings.length]!);
+      assert.ok(['stopped', 'failed'].includes(world.phase), world.phase);
+      assert.equal(world.desired, desired);
+      assert.equal(world.timer, 'none');
+    }),
+    { numRuns: 3000 },
+  );
+});
+
 test('a shutdown ends everything and changes nothing of what is desired', () => {
   fc.assert(
     fc.property(choices, (list) => {
@@ -139,7 +156,7 @@ test('a shutdown ends everything and changes nothing of what is desired', () => 
 
 test('what waits for an end always has a timer, until SIGKILL has had its time', () => {
   for (const phase of ['starting', 'running', 'suspended'] as const) {
-    for (const event of ['stop', 'kill', 'shutdown', 'shutdown-deadline'] as const) {
+    for (const event of ['stop', 'kill', 'shutdown', 'shutdown-deadline', 'halt'] as const) {
       const step = machine[phase][event];
       assert.ok(typeof step === 'object' && step.actions.some((action) => action === 'arm-stop' || action === 'arm-kill'), `${event} in ${phase}`);
     }
@@ -147,7 +164,7 @@ test('what waits for an end always has a timer, until SIGKILL has had its time',
 });
 
 test('a frozen app is thawed after its stop signal was sent, or it would never see it', () => {
-  for (const event of ['stop', 'restart', 'shutdown'] as const) {
+  for (const event of ['stop', 'restart', 'shutdown', 'halt'] as const) {
     const step = machine.suspended[event];
     assert.ok(typeof step === 'object');
     assert.ok(step.actions.indexOf('ask') < step.actions.indexOf('thaw') && step.actions.includes('ask'), event);

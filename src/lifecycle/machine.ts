@@ -14,7 +14,7 @@ export const phases = {
   suspended: { shown: 'suspended', meaning: 'the instance is frozen' },
   stopping: { shown: 'stopping', meaning: 'the instance is to end; then stopped' },
   restarting: { shown: 'stopping', meaning: 'the instance is to end; then a new one starts' },
-  ailing: { shown: 'stopping', meaning: 'the instance is unhealthy and is to end; then the restart policy decides' },
+  ailing: { shown: 'stopping', meaning: 'the instance does not run well and is to end; then the restart policy decides' },
   backoff: { shown: 'backoff', meaning: 'ended by itself; starts again when its wait is over' },
   failed: { shown: 'failed', meaning: 'ended by itself and is not started again until a person does' },
 } as const satisfies Record<string, { shown: AppStateName; meaning: string }>;
@@ -29,9 +29,11 @@ export const machineEvents = {
   suspend: 'a person suspends it',
   resume: 'a person resumes it',
   restart: 'a person restarts it',
-  autostart: 'it is started at boot',
+  autostart: 'it is started at boot, or after an update',
   shutdown: 'the device shuts down',
   'shutdown-deadline': 'the time for the shutdown is over',
+  halt: 'an update stops it',
+  held: 'an update holds its start up',
   adopted: 'it was found running',
   'adopted-suspended': 'it was found suspended',
   started: 'its instance runs',
@@ -40,6 +42,7 @@ export const machineEvents = {
   'ended-failed': 'ended or did not start; policy: give up',
   'ended-done': 'ended; policy: leave it',
   unhealthy: 'its health check failed too often',
+  watchdog: 'its watchdog was not fed',
   due: 'the wait before a restart is over',
   'stop-timeout': 'it did not end within its stop timeout',
   'kill-timeout': 'it did not even end after SIGKILL',
@@ -74,7 +77,7 @@ export type Action =
   | 'give-up-waiting';
 
 /** Reasons that the machine itself gives for an end. */
-export type Because = Extract<Reason['code'], 'stopped' | 'killed' | 'stop-timeout' | 'unhealthy' | 'shutdown'>;
+export type Because = Extract<Reason['code'], 'stopped' | 'killed' | 'stop-timeout' | 'unhealthy' | 'watchdog' | 'shutdown' | 'updating'>;
 
 /** What follows from an event. Without `to` the phase stays. */
 export interface Step {
@@ -125,14 +128,14 @@ const leaving = {
   started: stay,
   'stop-timeout': { actions: kill, because: 'stop-timeout' },
   'kill-timeout': { actions: ['give-up-waiting'] },
-  ...each(['unhealthy', 'due'], 'impossible'),
+  ...each(['held', 'unhealthy', 'watchdog', 'due'], 'impossible'),
   ...each(['pause-failed', 'resume-failed'], stay),
 } as const satisfies Partial<Record<MachineEvent, Cell>>;
 
 /** Nothing of the app is there. */
 const absent = {
   ...each(['suspend', 'resume'], 'refused'),
-  ...each(['started', 'unhealthy', 'stop-timeout', 'kill-timeout', 'pause-failed', 'resume-failed'], 'impossible'),
+  ...each(['held', 'started', 'unhealthy', 'watchdog', 'stop-timeout', 'kill-timeout', 'pause-failed', 'resume-failed'], 'impossible'),
   ...ended('impossible'),
 } as const;
 
@@ -142,7 +145,7 @@ export const machine: Readonly<Record<Phase, Readonly<Record<MachineEvent, Cell>
     ...each(['start', 'restart'], go('starting', [...wanted, 'launch'])),
     ...each(['stop', 'kill'], { actions: ['desire-stopped'] }),
     autostart: go('starting', ['launch']),
-    ...each(['shutdown', 'shutdown-deadline'], stay),
+    ...each(['shutdown', 'shutdown-deadline', 'halt'], stay),
     adopted: go('running'),
     'adopted-suspended': go('suspended'),
     due: 'impossible',
@@ -155,13 +158,15 @@ export const machine: Readonly<Record<Phase, Readonly<Record<MachineEvent, Cell>
     autostart: stay,
     shutdown: go('stopping', ask, 'shutdown'),
     'shutdown-deadline': go('stopping', kill, 'shutdown'),
+    halt: go('stopping', ask, 'updating'),
+    held: go('stopped', [], 'updating'),
     ...each(['adopted', 'adopted-suspended'], 'impossible'),
     started: go('running'),
     'ended-wait': go('backoff', ['arm-backoff']),
     'ended-failed': go('failed'),
     // What was never there cannot have ended well, and a failed start is not tried again at once.
     ...each(['ended-restart', 'ended-done'], 'impossible'),
-    ...each(['unhealthy', 'due', 'stop-timeout', 'kill-timeout', 'pause-failed', 'resume-failed'], 'impossible'),
+    ...each(['unhealthy', 'watchdog', 'due', 'stop-timeout', 'kill-timeout', 'pause-failed', 'resume-failed'], 'impossible'),
   },
   running: {
     start: { actions: wanted },
@@ -173,9 +178,11 @@ export const machine: Readonly<Record<Phase, Readonly<Record<MachineEvent, Cell>
     autostart: stay,
     shutdown: go('stopping', ask, 'shutdown'),
     'shutdown-deadline': go('stopping', kill, 'shutdown'),
-    ...each(['adopted', 'adopted-suspended', 'started'], 'impossible'),
+    halt: go('stopping', ask, 'updating'),
+    ...each(['held', 'adopted', 'adopted-suspended', 'started'], 'impossible'),
     ...endedByPolicy,
     unhealthy: go('ailing', ask, 'unhealthy'),
+    watchdog: go('ailing', ask, 'watchdog'),
     ...each(['due', 'stop-timeout', 'kill-timeout'], 'impossible'),
     'pause-failed': stay,
     'resume-failed': go('suspended'),
@@ -190,29 +197,34 @@ export const machine: Readonly<Record<Phase, Readonly<Record<MachineEvent, Cell>
     autostart: stay,
     shutdown: go('stopping', askFrozen, 'shutdown'),
     'shutdown-deadline': go('stopping', kill, 'shutdown'),
-    ...each(['adopted', 'adopted-suspended', 'started'], 'impossible'),
+    halt: go('stopping', askFrozen, 'updating'),
+    ...each(['held', 'adopted', 'adopted-suspended', 'started'], 'impossible'),
     ...endedByPolicy,
-    ...each(['unhealthy', 'due', 'stop-timeout', 'kill-timeout'], 'impossible'),
+    ...each(['unhealthy', 'watchdog', 'due', 'stop-timeout', 'kill-timeout'], 'impossible'),
     'pause-failed': go('running'),
     'resume-failed': stay,
   },
   stopping: {
     ...leaving,
     stop: { actions: ['desire-stopped'] },
-    shutdown: stay,
+    // An update was given up before what it stopped had ended.
+    autostart: go('restarting'),
+    ...each(['shutdown', 'halt'], stay),
     ...ended(go('stopped', ['disarm'])),
   },
   restarting: {
     ...leaving,
     stop: go('stopping', ['desire-stopped'], 'stopped'),
     shutdown: go('stopping', [], 'shutdown'),
+    halt: go('stopping', [], 'updating'),
     ...ended(go('starting', ['disarm', 'launch'])),
   },
   ailing: {
     ...leaving,
     stop: go('stopping', ['desire-stopped'], 'stopped'),
     shutdown: go('stopping', [], 'shutdown'),
-    // It is still its health that the policy judges.
+    halt: go('stopping', [], 'updating'),
+    // It is still what ailed it that the policy judges.
     'stop-timeout': { actions: kill },
     ...endedByPolicy,
   },
@@ -222,6 +234,7 @@ export const machine: Readonly<Record<Phase, Readonly<Record<MachineEvent, Cell>
     ...each(['stop', 'kill'], go('stopped', ['desire-stopped', 'disarm'], 'stopped')),
     autostart: stay,
     ...each(['shutdown', 'shutdown-deadline'], go('stopped', ['disarm'], 'shutdown')),
+    halt: go('stopped', ['disarm'], 'updating'),
     ...each(['adopted', 'adopted-suspended'], 'impossible'),
     due: go('starting', ['count-restart', 'launch']),
   },
@@ -229,7 +242,7 @@ export const machine: Readonly<Record<Phase, Readonly<Record<MachineEvent, Cell>
     ...absent,
     ...each(['start', 'restart'], go('starting', [...wanted, 'launch'])),
     ...each(['stop', 'kill'], go('stopped', ['desire-stopped'], 'stopped')),
-    ...each(['autostart', 'shutdown', 'shutdown-deadline'], stay),
+    ...each(['autostart', 'shutdown', 'shutdown-deadline', 'halt'], stay),
     ...each(['adopted', 'adopted-suspended', 'due'], 'impossible'),
   },
 };

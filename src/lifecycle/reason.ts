@@ -24,8 +24,11 @@ export function explainEnd(
       return reason('killed', 'killed');
     case 'shutdown':
       return reason('shutdown', `stopped for the shutdown of the device (${howItEnded(exit)})`);
+    case 'updating':
+      return reason('updating', `stopped for an update (${howItEnded(exit)})`);
     case 'unhealthy':
-      return reason('unhealthy', asked?.message ?? intentions.unhealthy);
+    case 'watchdog':
+      return reason(asked.because, asked.message);
     case undefined:
       break;
   }
@@ -54,7 +57,9 @@ export const intentions: Readonly<Record<Because, string>> = {
   killed: 'a person killed it',
   'stop-timeout': 'it did not end within its stop timeout',
   unhealthy: 'its health check failed',
+  watchdog: 'its watchdog was not fed',
   shutdown: 'the device shuts down',
+  updating: 'an update stops it',
 };
 
 function howItEnded(exit: InstanceExit): string {

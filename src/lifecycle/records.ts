@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import type { Digest } from '../lib/digest.ts';
 import type { InstanceRecord } from '../runtime/index.ts';
 import type { AppState, DesiredState } from '../store/index.ts';
 import { type LastExit, reasonCodes } from './types.ts';
@@ -6,6 +7,8 @@ import { type LastExit, reasonCodes } from './types.ts';
 /** How the last instance ended, with what a later `berthd` must know of it. */
 export interface EndRecord {
   readonly exit: LastExit;
+  /** The image that it ran. */
+  readonly image?: Digest;
   /** The boot in which it ended. */
   readonly bootId: string;
   /** The restart policy left it ended: not started again before the next boot of the device or a person's start. */
@@ -49,6 +52,7 @@ const endRecord = v.object({
     cause: v.picklist(['ended', 'monitor-lost', 'lost']),
     reason,
   }),
+  image: v.exactOptional(v.custom<Digest>((value) => typeof value === 'string' && value.startsWith('sha256:'), 'not a digest')),
   bootId: v.string(),
   final: v.boolean(),
 });
@@ -83,6 +87,17 @@ export function writeState(change: Partial<AppRecord>): Partial<AppState> {
 
 function json(value: unknown): string | null {
   return value === undefined ? null : JSON.stringify(value);
+}
+
+/** What a person's start makes of it: no earlier end keeps the app down any more. */
+export function begunAnew({ lastEnd }: AppRecord): Partial<AppRecord> {
+  return { failed: false, ...(lastEnd?.final === true ? { lastEnd: { ...lastEnd, final: false } } : {}) };
+}
+
+/** What is to change because the app has another image now: the end of an instance of the other one keeps nothing down. */
+export function outdated(record: AppRecord, image: Digest): Partial<AppRecord> {
+  const before = record.lastEnd?.image;
+  return before === undefined || before === image ? {} : begunAnew(record);
 }
 
 /**

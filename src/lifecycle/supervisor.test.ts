@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BerthError, type ErrorCode } from '../lib/errors.ts';
 import { settle } from '../lib/handclock.ts';
-import { killTimeoutMs } from './actor.ts';
 import { keptEvents } from './events.ts';
 import { type FakeApp, fakeRow, type Stage, stage } from './fakes.ts';
+import { killTimeoutMs } from './kill.ts';
 
 /** One app `web` that runs. */
 async function running(app: FakeApp = {}): Promise<Stage> {

@@ -5,14 +5,16 @@ import type { Clock } from '../lib/clock.ts';
 import { asBerthError, BerthError } from '../lib/errors.ts';
 import type { Journal } from '../lib/journal.ts';
 import type { ExecSession, ExecSpec, LogLine, LogQuery, Runtime } from '../runtime/index.ts';
-import type { Store } from '../store/index.ts';
+import type { AppRow, Store } from '../store/index.ts';
 import { App } from './app.ts';
-import { startAll, stopAll } from './boot.ts';
+import { haltAll, startAll, stopAll } from './boot.ts';
 import { EventLog, type News } from './events.ts';
+import { Holds } from './holds.ts';
+import { Errands } from './errands.ts';
 import { type Order, Slots, startOrder } from './order.ts';
 import type { Prepare } from './plan.ts';
 import type { Tools } from './tools.ts';
-import type { AppFigures, AppStatus, BerthEvent, Supervisor } from './types.ts';
+import type { AppFigures, AppStatus, BerthEvent, RunOnceOptions, RunOnceResult, Supervisor } from './types.ts';
 
 export interface SupervisorOptions {
   readonly store: Pick<Store, 'apps' | 'app' | 'image' | 'updateApp'>;
@@ -41,8 +43,10 @@ class AppSupervisor implements Supervisor {
   readonly #apps = new Map<string, App>();
   readonly #tookOver = Promise.withResolvers<void>();
   readonly #stopListening: () => void;
-  /** Why no command is taken any more. */
-  #closing: 'the device is shutting down' | 'berthd is ending' | undefined;
+  readonly #holds = new Holds();
+  readonly #errands: Errands;
+  /** Aborts when no command is taken any more; its reason says why. */
+  readonly #closing = new AbortController();
 
   constructor(options: SupervisorOptions) {
     const { store, runtime, clock, journal, prepare } = options;
@@ -55,11 +59,13 @@ class AppSupervisor implements Supervisor {
       clock,
       prepare,
       bootId: options.bootId ?? readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+      isHeld: (name) => this.#holds.has(name),
       newInstanceId: options.newInstanceId ?? (() => randomBytes(32).toString('hex')),
       tell: (news) => {
         this.#events.add(news);
       },
     };
+    this.#errands = new Errands(this.#tools);
     for (const row of store.apps()) this.#apps.set(row.name, new App(this.#tools, row));
     this.#stopListening = runtime.onExit((exit) => this.#apps.get(exit.app)?.exited(exit));
   }
@@ -77,15 +83,15 @@ class AppSupervisor implements Supervisor {
   }
 
   async start(name: string): Promise<AppStatus> {
-    return this.#command(name, async (app) => app.start());
+    return this.#startCommand(name, async (app) => app.start());
   }
 
   async stop(name: string, { timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<AppStatus> {
-    return this.#command(name, async (app) => app.stop(timeoutMs));
+    return this.#stopCommand(name, async (app) => app.stop(timeoutMs));
   }
 
   async kill(name: string): Promise<AppStatus> {
-    return this.#command(name, async (app) => app.kill());
+    return this.#stopCommand(name, async (app) => app.kill());
   }
 
   async suspend(name: string): Promise<AppStatus> {
@@ -97,7 +103,7 @@ class AppSupervisor implements Supervisor {
   }
 
   async restart(name: string, { timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<AppStatus> {
-    return this.#command(name, async (app) => app.restart(timeoutMs));
+    return this.#startCommand(name, async (app) => app.restart(timeoutMs));
   }
 
   async exec(name: string, spec: ExecSpec): Promise<ExecSession> {
@@ -119,6 +125,46 @@ class AppSupervisor implements Supervisor {
 
   onEvent(listener: (event: BerthEvent) => void): () => void {
     return this.#events.on(listener);
+  }
+
+  hold(names: readonly string[]): void {
+    this.#holds.begin(names);
+  }
+
+  async halt(names: readonly string[]): Promise<void> {
+    await this.#tookOver.promise;
+    await haltAll(this.#apps, this.#order(), names, (name) => {
+      this.#requireOpen(name);
+    });
+  }
+
+  async release(names: readonly string[]): Promise<void> {
+    await this.#tookOver.promise;
+    const found = this.#holds.find(names);
+    await this.#startAll(
+      (name) => this.#holds.isReleased(name, found),
+      async (app) => {
+        this.#holds.end(app.name);
+        await app.rejoin();
+      },
+    );
+    if (this.#closing.signal.aborted) return;
+    // What is not (or no longer) an app.
+    for (const name of found.keys()) if (this.#holds.isReleased(name, found)) this.#holds.end(name);
+  }
+
+  async runOnce(row: AppRow, command: readonly string[], options: RunOnceOptions): Promise<RunOnceResult> {
+    await this.#tookOver.promise;
+    this.#requireOpen(row.name);
+    const app = this.#apps.get(row.name);
+    if (app !== undefined) this.#requireGone(app);
+    if (!this.#holds.has(row.name)) throw new BerthError('internal', `app ${row.name}: a command can be run in its place only while it is held`);
+    const signal = AbortSignal.any([this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])]);
+    return this.#errands.run(row, command, { ...options, signal });
+  }
+
+  feedWatchdog(name: string): void {
+    this.#app(name).feedWatchdog();
   }
 
   admit(name: string): void {
@@ -143,26 +189,26 @@ class AppSupervisor implements Supervisor {
     this.#tookOver.resolve();
     const order = this.#order();
     for (const { app, message } of order.warnings) this.#warn(app, message);
-    await startAll(order, {
-      clock: this.#options.clock,
-      parallel: this.#parallel,
-      find: (name) => (begin.has(name) && this.#closing === undefined ? this.#apps.get(name) : undefined),
-      tell: this.#tools.tell,
-    });
+    await this.#startAll(
+      (name) => begin.has(name) && !this.#holds.has(name),
+      async (app) => app.autostart(),
+      order,
+    );
   }
 
   async shutdown({ deadlineMs }: { readonly deadlineMs: number }): Promise<void> {
     await this.#tookOver.promise;
-    this.#closing ??= 'the device is shutting down';
-    await stopAll(this.#apps, this.#order(), { clock: this.#options.clock, deadlineMs });
+    this.#close('the device is shutting down');
+    await Promise.all([stopAll(this.#apps, this.#order(), { clock: this.#options.clock, deadlineMs }), this.#errands.settled()]);
     for (const { name, state } of this.list()) {
       if (state === 'stopping') this.#warn(name, `${name} did not end; it is left behind`);
     }
   }
 
   async detach(): Promise<void> {
-    this.#closing ??= 'berthd is ending';
+    this.#close('berthd is ending');
     await Promise.all([...this.#apps.values()].map(async (app) => app.detach()));
+    await this.#errands.settled();
     this.#stopListening();
   }
 
@@ -180,13 +226,48 @@ class AppSupervisor implements Supervisor {
     return begin;
   }
 
+  async #startAll(isDue: (name: string) => boolean, start: (app: App) => Promise<void>, order = this.#order()): Promise<void> {
+    await startAll(order, {
+      clock: this.#options.clock,
+      parallel: this.#parallel,
+      find: (name) => (isDue(name) && !this.#closing.signal.aborted ? this.#apps.get(name) : undefined),
+      start,
+      tell: this.#tools.tell,
+    });
+  }
+
+  /** What may start an app waits while the app is held. */
+  async #startCommand(name: string, command: (app: App) => Promise<void>): Promise<AppStatus> {
+    this.#app(name);
+    await this.#tookOver.promise;
+    this.#requireOpen(name);
+    await this.#holds.over(name);
+    return this.#command(name, command);
+  }
+
+  /** What stops an app takes back what waits to start it. */
+  async #stopCommand(name: string, command: (app: App) => Promise<void>): Promise<AppStatus> {
+    this.#holds.giveUp(name, new BerthError('cancelled', `app ${name}: it was stopped before an update let it start`));
+    return this.#command(name, command);
+  }
+
   async #command(name: string, command: (app: App) => Promise<void>): Promise<AppStatus> {
     this.#app(name);
     await this.#tookOver.promise;
-    if (this.#closing !== undefined) throw new BerthError('unavailable', `app ${name}: no command is taken any more, ${this.#closing}`);
+    this.#requireOpen(name);
     const app = this.#app(name);
     await command(app);
     return app.status();
+  }
+
+  #close(why: string): void {
+    this.#closing.abort(why);
+    this.#holds.giveUpAll(why);
+  }
+
+  #requireOpen(name: string): void {
+    const { aborted, reason } = this.#closing.signal;
+    if (aborted) throw new BerthError('unavailable', `app ${name}: no command is taken any more, ${String(reason)}`);
   }
 
   #order(): Order {

@@ -11,6 +11,8 @@ export interface Tools {
   readonly clock: Clock;
   readonly prepare: Prepare;
   readonly bootId: string;
+  /** An update holds the app: nothing starts it. */
+  readonly isHeld: (name: string) => boolean;
   readonly newInstanceId: () => string;
   readonly tell: (news: News) => void;
 }
