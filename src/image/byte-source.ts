@@ -71,8 +71,14 @@ class StreamSource implements ByteSource {
   }
 }
 
-/** The first bytes, fewer only if there are no more, and a stream that begins with them. */
-export async function peek(source: AsyncIterable<Buffer>, bytes: number): Promise<{ readonly head: Buffer; readonly whole: AsyncIterable<Buffer> }> {
+export interface PeekedBytes {
+  readonly head: Buffer;
+  /** Begins with `head`. */
+  readonly whole: AsyncIterable<Buffer>;
+}
+
+/** At least so many of the first bytes, unless there are no more. */
+export async function peek(source: AsyncIterable<Buffer>, bytes: number): Promise<PeekedBytes> {
   const rest = source[Symbol.asyncIterator]();
   const parts: Buffer[] = [];
   for (let size = 0; size < bytes;) {

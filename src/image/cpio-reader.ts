@@ -69,7 +69,7 @@ export class CpioParser implements ArchiveParser<CpioEntry> {
       } else {
         const { taken, block } = this.#block.take(chunk, at);
         at += taken;
-        if (block !== undefined) this.#read(block);
+        if (block !== undefined) this.#read(block, this.#offset + taken - headerBytes);
       }
       this.#offset += at - begun;
     }
@@ -79,18 +79,18 @@ export class CpioParser implements ArchiveParser<CpioEntry> {
     if (!this.#ended) throw this.#bad(`it ends too early${this.#remaining > 0 ? `, within ${this.#name}` : ''}`);
   }
 
-  #read(block: Buffer): void {
-    if (!isCpio(block)) throw this.#bad('not a cpio header of the format crc or newc');
+  #read(block: Buffer, offset: number): void {
+    if (!isCpio(block)) throw this.#bad('not a cpio header of the format crc or newc', offset);
     const text = block.toString('latin1');
     const value = (index: number): number => {
       const digits = text.slice(magicBytes + 8 * index, magicBytes + 8 * (index + 1));
-      if (!/^[0-9a-f]{8}$/i.test(digits)) throw this.#bad(`the ${numbers[index]} in a cpio header is no number`);
+      if (!/^[0-9a-f]{8}$/i.test(digits)) throw this.#bad(`the ${numbers[index]} in a cpio header is no number`, offset);
       return Number.parseInt(digits, 16);
     };
     const header = Object.fromEntries(numbers.map((name, index) => [name, value(index)])) as Numbers;
     this.#header = { ...header, isSummed: text.startsWith(magics.crc) };
     const { nameSize } = header;
-    if (nameSize < 2 || nameSize > maxNameBytes + 1) throw this.#bad(`a name of ${nameSize - 1} bytes; Berth reads names of 1 to ${maxNameBytes}`);
+    if (nameSize < 2 || nameSize > maxNameBytes + 1) throw this.#bad(`a name of ${nameSize - 1} bytes; Berth reads names of 1 to ${maxNameBytes}`, offset);
     this.#nameParts = [];
     this.#nameMissing = nameSize + padding(headerBytes + nameSize);
   }
@@ -125,8 +125,8 @@ export class CpioParser implements ArchiveParser<CpioEntry> {
     yield { kind: 'end' };
   }
 
-  #bad(reason: string): BerthError {
-    return new BerthError('bad_package', `cpio archive, byte ${this.#offset}: ${reason}`);
+  #bad(reason: string, offset = this.#offset): BerthError {
+    return new BerthError('bad_package', `cpio archive, byte ${offset}: ${reason}`);
   }
 }
 

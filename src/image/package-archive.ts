@@ -9,6 +9,9 @@ import type { PackageLimits } from './types.ts';
 /** Names in an outer archive are short; ar allows 15 characters. */
 const maxNameBytes = 255;
 
+/** First bytes that tell an archive's kind and compression. */
+export const headBytes = Math.max(magicBytes, arMagic.length);
+
 /** A file in the archive that a package is. */
 export interface PackageFile {
   readonly name: string;
@@ -26,7 +29,7 @@ export function isAr(head: Buffer): boolean {
  * @throws BerthError `bad_package`, `too_large`.
  */
 export async function* packageFiles(source: AsyncIterable<Buffer>, limits: PackageLimits): AsyncGenerator<PackageFile, void, undefined> {
-  const { head, whole } = await peek(source, Math.max(magicBytes, arMagic.length));
+  const { head, whole } = await peek(source, headBytes);
   if (head.length === 0) throw new BerthError('bad_package', 'the package is empty');
   if (isAr(head)) yield* arFiles(whole);
   else yield* tarFiles(tarMembers(plainTar(whole, head, 'package', limits), 'package'), 'package');

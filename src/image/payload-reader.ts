@@ -2,11 +2,11 @@ import { sha256Stream } from '../lib/digest.ts';
 import { BerthError } from '../lib/errors.ts';
 import { formatSize } from '../lib/units.ts';
 import { archiveMembers, type ArchiveMember } from './archive.ts';
-import { peek, readWhole } from './byte-source.ts';
+import { peek, readWhole, type PeekedBytes } from './byte-source.ts';
 import { CpioParser, isCpio } from './cpio-reader.ts';
 import { maxPayloadPackages } from './limits.ts';
-import { arFiles, isAr, packageFiles, plainTar, tarFiles, tarMembers, type PackageFile } from './package-archive.ts';
-import { maxSwDescriptionBytes, parseSwDescription, swDescriptionName } from './sw-description.ts';
+import { arFiles, headBytes, isAr, packageFiles, plainTar, tarFiles, tarMembers, type PackageFile } from './package-archive.ts';
+import { maxSwDescriptionBytes, parseSwDescription, swDescriptionName, type SwImage } from './sw-description.ts';
 import { decodeTarHeader, isZeroBlock, tarBlockBytes } from './tar-header.ts';
 import type { TarEntry } from './tar-reader.ts';
 import type { PackageLimits, PayloadKind } from './types.ts';
@@ -31,7 +31,7 @@ const rules = `a payload is one package, or an archive with ${packageSuffix} fil
  * @throws BerthError `bad_package`, `too_large`, `unsupported`, and what `take` throws.
  */
 export async function readPayload(source: AsyncIterable<Buffer>, limits: PackageLimits, take: TakePackage): Promise<PayloadKind> {
-  const { head, whole } = await peek(source, 8);
+  const { head, whole } = await peek(source, headBytes);
   if (head.length === 0) throw new BerthError('bad_package', 'the payload is empty');
   if (isAr(head)) {
     await take({ name: '', size: undefined, files: arFiles(whole) });
@@ -41,7 +41,7 @@ export async function readPayload(source: AsyncIterable<Buffer>, limits: Package
     await readSwu(whole, limits, take);
     return 'swu';
   }
-  return await readTar(whole, 'payload', limits, async (members, first) => {
+  return await readTar({ head, whole }, 'payload', limits, async (members, first) => {
     if (isPackageName(first.name)) {
       await readArchive(members, 'payload', limits, take);
       return 'archive';
@@ -55,8 +55,7 @@ export async function readPayload(source: AsyncIterable<Buffer>, limits: Package
 type TarMember = ArchiveMember<TarEntry>;
 
 /** Opens a tar archive, whatever its compression, and has it read by one who knows its first entry. */
-async function readTar<T>(source: AsyncIterable<Buffer>, what: string, limits: PackageLimits, read: (members: AsyncIterable<TarMember>, first: TarEntry) => Promise<T>): Promise<T> {
-  const packed = await peek(source, tarBlockBytes);
+async function readTar<T>(packed: PeekedBytes, what: string, limits: PackageLimits, read: (members: AsyncIterable<TarMember>, first: TarEntry) => Promise<T>): Promise<T> {
   const plain = plainTar(packed.whole, packed.head, what, limits)[Symbol.asyncIterator]();
   try {
     const { head, whole } = await peek({ [Symbol.asyncIterator]: () => plain }, tarBlockBytes);
@@ -77,12 +76,13 @@ async function* resumed<T>(first: T, rest: AsyncGenerator<T, void, undefined>): 
 }
 
 function requireTar(head: Buffer, what: string): void {
-  if (head.length === tarBlockBytes && isZeroBlock(head)) return;
+  const no = (reason: string, cause?: unknown): BerthError => new BerthError('bad_package', `${what}: neither a package (${packageSuffix}) nor an archive of packages (tar, .swu): ${reason}`, { cause });
+  if (head.length < tarBlockBytes) throw no(`it has only ${head.length} bytes`);
+  if (isZeroBlock(head)) return;
   try {
-    if (head.length < tarBlockBytes) throw new BerthError('bad_package', `${what}: it has only ${head.length} bytes`);
-    decodeTarHeader(head, `${what}, byte 0`);
-  } catch (cause) {
-    throw new BerthError('bad_package', `the ${what} is neither a package (ar or tar) nor a tar archive of packages nor an .swu: ${(cause as Error).message}`, { cause });
+    decodeTarHeader(head, 'byte 0');
+  } catch (error) {
+    throw no((error as BerthError).message, error);
   }
 }
 
@@ -91,9 +91,9 @@ async function readArchive(members: AsyncIterable<TarMember>, what: string, limi
   let [packages, bytes] = [0, 0];
   for await (const { entry, body } of members) {
     const { name, size } = entry;
-    if (name.includes('/') && isPackageName(name) && entry.type === 'file') throw bad(what, entry, 'lies in a folder');
     if (entry.type !== 'file') throw notAFile(what, entry);
     if (!isPackageName(name)) throw bad(what, entry, `is no ${packageSuffix} file`);
+    if (name.includes('/')) throw bad(what, entry, 'lies in a folder');
     packages += 1;
     bytes += size;
     if (packages > maxPayloadPackages) throw new BerthError('too_large', `${what}: more than ${maxPayloadPackages} packages`);
@@ -104,9 +104,9 @@ async function readArchive(members: AsyncIterable<TarMember>, what: string, limi
 
 /** An update image of Mbed Linux OS: a description, then the archive of packages that it names. */
 async function readSwu(source: AsyncIterable<Buffer>, limits: PackageLimits, take: TakePackage): Promise<void> {
-  const members = archiveMembers(source, new CpioParser());
-  let [image, isRead] = [undefined as ReturnType<typeof parseSwDescription> | undefined, false];
-  for await (const { entry, body } of members) {
+  let image: SwImage | undefined;
+  let isRead = false;
+  for await (const { entry, body } of archiveMembers(source, new CpioParser())) {
     if (image === undefined) {
       if (entry.name !== swDescriptionName) throw new BerthError('bad_package', `the cpio archive begins with "${entry.name}", not with ${swDescriptionName}: it is no .swu`);
       image = parseSwDescription(await readWhole(body, maxSwDescriptionBytes, swDescriptionName));
@@ -114,14 +114,14 @@ async function readSwu(source: AsyncIterable<Buffer>, limits: PackageLimits, tak
       isRead = true;
       await readImage(body, image, limits, take);
     } else {
-      throw new BerthError('bad_package', `the .swu holds "${entry.name}", which ${swDescriptionName} ${isRead ? 'names only once or not at all' : 'does not name'}`);
+      throw new BerthError('bad_package', `the .swu holds "${entry.name}"${entry.name === image.filename ? ' twice' : `, which ${swDescriptionName} does not name`}`);
     }
   }
   if (image === undefined) throw new BerthError('bad_package', `the cpio archive is empty: it is no .swu`);
   if (!isRead) throw new BerthError('bad_package', `the .swu lacks "${image.filename}", which ${swDescriptionName} names`);
 }
 
-async function readImage(body: AsyncIterable<Buffer>, { filename, sha256 }: { readonly filename: string; readonly sha256?: string }, limits: PackageLimits, take: TakePackage): Promise<void> {
+async function readImage(body: AsyncIterable<Buffer>, { filename, sha256 }: SwImage, limits: PackageLimits, take: TakePackage): Promise<void> {
   const hash = sha256 === undefined ? undefined : sha256Stream();
   async function* hashed(): AsyncGenerator<Buffer, void, undefined> {
     for await (const chunk of body) {
@@ -129,12 +129,12 @@ async function readImage(body: AsyncIterable<Buffer>, { filename, sha256 }: { re
       yield chunk;
     }
   }
-  await readTar(hash === undefined ? body : hashed(), filename, limits, (members) => readArchive(members, filename, limits, take));
+  await readTar(await peek(hash === undefined ? body : hashed(), headBytes), filename, limits, (members) => readArchive(members, filename, limits, take));
   const found = hash?.digest('hex');
   if (found !== sha256) throw new BerthError('bad_package', `${filename} is not the file of ${swDescriptionName}: its SHA-256 is ${found}, not ${sha256}`);
 }
 
-/** A package in the form of a tar archive; for one that only begins as such. */
+/** The members of a package in the form of a tar archive; refuses an archive of packages that only begins as such. */
 async function* noPackages(members: AsyncIterable<TarMember>, first: string): AsyncGenerator<TarMember, void, undefined> {
   for await (const member of members) {
     if (isPackageName(member.entry.name)) throw bad('payload', member.entry, `stands beside "${first}"`);

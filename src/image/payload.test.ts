@@ -149,9 +149,9 @@ test('an update image of Mbed Linux OS is read, whatever the compression of its 
 
 test('refused: what is no payload', async () => {
   await refuse(Buffer.alloc(0), 'bad_package', /the payload is empty/);
-  await refuse(Buffer.from('hello'), 'bad_package', /neither a package \(ar or tar\) nor a tar archive of packages nor an \.swu/);
-  await refuse(Buffer.alloc(5000, 'x'), 'bad_package', /neither a package .*not a tar header/);
-  await refuse(gzipSync(Buffer.alloc(5000, 'x')), 'bad_package', /neither a package .*not a tar header/);
+  await refuse(Buffer.from('hello'), 'bad_package', /payload: neither a package \(\.ipk\) nor an archive of packages \(tar, \.swu\): it has only 5 bytes/);
+  await refuse(Buffer.alloc(5000, 'x'), 'bad_package', /neither a package .*: byte 0: not a tar header/);
+  await refuse(gzipSync(Buffer.alloc(5000, 'x')), 'bad_package', /neither a package .*: byte 0: not a tar header/);
   await refuse(gzipSync(classic('demo')), 'bad_package', /neither a package/);
   await refuse(tarArchive([]), 'bad_package', /the archive is empty/);
   await refuse(tarArchive([dir('./')]), 'bad_package', /the archive is empty/);
@@ -267,9 +267,9 @@ test('refused: update images that are not what they say', async () => {
   await refuse(cpioArchive([['x', good]]), 'bad_package', /begins with "x", not with sw-description/);
   await refuse(cpioArchive([description]), 'bad_package', /lacks "APPSv3\.tar\.xz"/);
   await refuse(cpioArchive([description, ['other', good]]), 'bad_package', /holds "other", which sw-description does not name/);
-  await refuse(cpioArchive([description, ['APPSv3.tar.xz', good], ['APPSv3.tar.xz', good]]), 'bad_package', /names only once/);
+  await refuse(cpioArchive([description, ['APPSv3.tar.xz', good], ['APPSv3.tar.xz', good]]), 'bad_package', /holds "APPSv3\.tar\.xz" twice/);
   await refuse(cpioArchive([description, ['APPSv3.tar.xz', tarPackage('demo')]]), 'bad_package', /APPSv3\.tar\.xz, byte \d+: "debian-binary" is no \.ipk file/);
-  await refuse(cpioArchive([description, ['APPSv3.tar.xz', classic('demo')]]), 'bad_package', /the APPSv3\.tar\.xz is neither/);
+  await refuse(cpioArchive([description, ['APPSv3.tar.xz', classic('demo')]]), 'bad_package', /^APPSv3\.tar\.xz: neither/);
   await refuse(cpioArchive([description, ['APPSv3.tar.xz', good]], { sum: 7 }), 'bad_package', /sw-description is damaged: its bytes add up to \d+, not to 7/);
   await refuse(cpioArchive([description], { mode: 0o040755 }), 'bad_package', /"sw-description" is not a file/);
   const flipped = swu(good);

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { asBerthError, BerthError } from '../lib/errors.ts';
 import { formatSize } from '../lib/units.ts';
 import { reading } from './byte-source.ts';
+import { formatControl } from './control.ts';
 import { readPayload } from './payload-reader.ts';
 import { emptyTally } from './tally.ts';
 import type { PackageReport, PayloadPackage, PayloadReport } from './types.ts';
@@ -49,7 +50,7 @@ export async function unpackPayload(source: Readable | AsyncIterable<Uint8Array>
 }
 
 function toldBytes({ config, control, warnings }: PackageReport): number {
-  return Buffer.byteLength(JSON.stringify([config, [...control.fields], warnings]));
+  return Buffer.byteLength(JSON.stringify([config, formatControl(control.fields), warnings]));
 }
 
 function requireNew(app: string, packages: readonly PayloadPackage[]): void {
