@@ -5,11 +5,16 @@ import { readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
-import { run } from '../src/lib/process.ts';
-import type { AppStatus, BerthEvent } from '../src/lifecycle/index.ts';
-import type { LogLine } from '../src/runtime/index.ts';
+import { parseSettings } from '../src/image/index.ts';
+import { systemClock } from '../src/lib/clock.ts';
+import { isAlive, run } from '../src/lib/process.ts';
+import { FakeStore, fakeRow } from '../src/lifecycle/fakes.ts';
+import { openSupervisor, type AppStatus, type BerthEvent, type RunOnceOptions, type RunOnceResult, type Supervisor } from '../src/lifecycle/index.ts';
+import type { LogLine, OciConfig } from '../src/runtime/index.ts';
 import { berthBundle, berthdBundle, until, whyNoContainers, type TestDaemon } from './support/berthd.ts';
 import { startDevice } from './support/device.ts';
+import { RuntimeBench } from './support/runtime-bench.ts';
+import { safeConfig } from './support/runtime-config.ts';
 
 const skip = whyNoContainers();
 const options = skip === undefined ? { timeout: 120_000 } : { skip };
@@ -166,3 +171,74 @@ for (const [shared, message] of [
     await api.must('POST', '/apps/demo/kill');
   });
 }
+
+/** A supervisor of one app `demo` on real containers, its database in memory; `again` is the next daemon's. */
+function supervise(bench: RuntimeBench, script: string, store = new FakeStore([fakeRow('demo')])): { readonly supervisor: Supervisor; readonly again: () => Promise<Supervisor> } {
+  const config = (): OciConfig => safeConfig({ rootfs: join(bench.directory, 'rootfs'), cgroupPath: bench.runtime.cgroupPath('demo'), args: ['/bin/sh', '-c', script] });
+  const supervisor = openSupervisor({
+    store,
+    runtime: bench.runtime,
+    clock: systemClock,
+    journal: () => undefined,
+    prepare: ({ name }) => ({ settings: parseSettings({}), withheld: [], dependsOn: [], spec: async (id) => Promise.resolve({ id, app: name, config: config() }) }),
+  });
+  const again = async (): Promise<Supervisor> => {
+    await supervisor.detach();
+    await bench.reopen();
+    return supervise(bench, script, store).supervisor;
+  };
+  return { supervisor, again };
+}
+
+test('an app that an update halts and releases runs again, and what is desired stays', options, async () => {
+  await using bench = await RuntimeBench.open();
+  const { supervisor } = supervise(bench, 'trap exit TERM; echo up; while :; do sleep 0.05; done');
+  await supervisor.boot();
+  await bench.output('demo', (texts) => texts.includes('up'));
+  const before = supervisor.show('demo').instance!.id;
+  supervisor.hold(['demo']);
+  await supervisor.halt(['demo']);
+  assert.deepEqual(bench.leftovers(), []);
+  const halted = supervisor.show('demo');
+  assert.deepEqual([halted.state, halted.desired, halted.reason?.code], ['stopped', 'running', 'updating']);
+  await supervisor.release(['demo']);
+  const { state, desired, restarts, instance } = supervisor.show('demo');
+  assert.deepEqual({ state, desired, restarts, another: instance!.id !== before }, { state: 'running', desired: 'running', restarts: 0, another: true });
+  await bench.output('demo', (texts) => texts.length === 2);
+  await supervisor.stop('demo');
+});
+
+test('a command in place of an app tells how it ended, writes to the app\'s log, and leaves nothing', options, async () => {
+  await using bench = await RuntimeBench.open();
+  const { supervisor } = supervise(bench, 'exec sleep 1000');
+  const sh = async (script: string, given: Partial<RunOnceOptions> = {}): Promise<RunOnceResult> => supervisor.runOnce(fakeRow('demo'), ['/bin/sh', '-c', script], { timeoutMs: 60_000, ...given });
+  supervisor.hold(['demo']);
+  await supervisor.boot();
+  assert.deepEqual(await sh('echo migrated; exit 3'), { exitCode: 3, timedOut: false });
+  assert.deepEqual(bench.leftovers(), []);
+  assert.deepEqual((await bench.lines('demo')).map(({ text }) => text), ['migrated']);
+  assert.deepEqual(await sh('trap "" TERM; sleep 1000', { timeoutMs: 1 }), { signal: 'SIGKILL', timedOut: true });
+  assert.deepEqual(bench.leftovers(), []);
+  const controller = new AbortController();
+  const broken = assert.rejects(sh('echo begun; sleep 1000', { signal: controller.signal }), { code: 'cancelled' });
+  await bench.output('demo', (texts) => texts.includes('begun'));
+  controller.abort();
+  await broken;
+  await assert.rejects(supervisor.runOnce(fakeRow('demo'), ['/bin/nosuch'], { timeoutMs: 60_000 }), { code: 'runtime', message: /nosuch/ });
+  assert.deepEqual(bench.leftovers(), []);
+});
+
+test('a command in place of an app that a dead daemon left behind is swept away by the next one', options, async () => {
+  await using bench = await RuntimeBench.open();
+  const { supervisor, again } = supervise(bench, 'exec sleep 1000');
+  supervisor.hold(['demo']);
+  await supervisor.boot();
+  // As a daemon leaves it that was killed: nobody takes it away.
+  const left = await bench.start('echo begun; exec sleep 1000', { app: 'demo' });
+  await bench.output('demo', (texts) => texts.includes('begun'));
+  const next = await again();
+  next.hold(['demo']);
+  await next.boot();
+  assert.equal(isAlive(left.init), false);
+  assert.deepEqual(bench.leftovers(), []);
+});

@@ -197,3 +197,14 @@ scenario(15, 'hello-world runs within 10 s, stops within 30 s, with exactly 10 l
   assert.deepEqual(lines.map((line) => line.text), Array.from({ length: 10 }, (_, index) => `Hello, world ${index + 1}`));
 });
 
+scenario(28, 'an app whose watchdog is not fed is restarted, and the reason is recorded', async (t) => {
+  const daemon = await startBerthd(t);
+  const { status } = await install(daemon, { name: 'hung', script: 'exec sleep 1000', annotations: { watchdog: '1s', 'stop-timeout': '0s' } });
+  const again = await until(async () => {
+    const now = await show(daemon, 'hung');
+    return now.state === 'running' && now.restarts === 1 && now;
+  });
+  assert.notEqual(again.instance!.id, status.instance!.id);
+  assert.deepEqual([again.lastExit!.reason.code, again.lastExit!.reason.message], ['watchdog', 'its watchdog was not fed for 1s']);
+  await daemon.json('kill', 'hung');
+});

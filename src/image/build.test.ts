@@ -137,6 +137,10 @@ run:
   data: [/data]
   exports: [mqtt]
   imports: [broker/mqtt]
+  trial: {uptime: 12s, deadline: 13s, confirm: app}
+  defer: 14s
+  watchdog: 15s
+  migrate: {command: [/bin/migrate, a b], timeout: 16s}
   limits: {memory: 64MiB, pids: 20, cpus: 0.25}
   tmpfs: {/scratch: 1MiB}
 `;
@@ -147,6 +151,8 @@ run:
     restart: 'always', restartDelayMs: 2000, restartDelayMaxMs: 3000, restartResetMs: 4000, restartLimit: 5, restartWindowMs: 6000,
     stopSignal: 'SIGINT', stopTimeoutMs: 7000, startAfter: ['one', 'two'], data: ['/data'], exports: ['mqtt'], imports: ['broker/mqtt'],
     health: { command: ['/bin/true', 'a b'], intervalMs: 8000, timeoutMs: 9000, retries: 2, startPeriodMs: 11_000 },
+    trialUptimeMs: 12_000, trialDeadlineMs: 13_000, trialConfirm: true, deferMs: 14_000, watchdogMs: 15_000,
+    migrate: ['/bin/migrate', 'a b'], migrateTimeoutMs: 16_000,
   });
   assert.equal(control['Depends'], 'broker (>= 1), mail | postfix');
   assert.equal(control['Description'], 'A demo.\n .\n With two paragraphs.');

@@ -21,6 +21,17 @@ for (const [name, text, reason] of [
   ['restart-delay-max', '10ms', /not from 1000 ms/],
   ['stop-timeout', '2h', /to 1 h/],
   ['restart-delay', '100d', /to 480 h/],
+  ['trial.uptime', '61m', /to 1 h/],
+  ['trial.deadline', '999ms', /not from 1000 ms/],
+  ['trial.deadline', '8d', /to 168 h/],
+  ['trial.confirm', 'yes', /not one of no, app/],
+  ['defer', 'long', /not a duration/],
+  ['watchdog', '999ms', /not from 1000 ms/],
+  ['watchdog', '2h', /to 1 h/],
+  ['watchdog', '0s', /not from 1000 ms/],
+  ['migrate.command', '/bin/migrate', /not a JSON array/],
+  ['migrate.timeout', '0s', /not from 1000 ms/],
+  ['migrate.timeout', '25h', /to 24 h/],
 ] as const) {
   test(`annotation ${name} "${text.slice(0, 30)}" is refused: ${reason.source}`, () => {
     assert.throws(
@@ -29,6 +40,15 @@ for (const [name, text, reason] of [
     );
   });
 }
+
+test('an image that says nothing of updates confirms nothing, puts nothing off, and has no watchdog and no migration', () => {
+  const { trialUptimeMs, trialDeadlineMs, trialConfirm, deferMs, watchdogMs, migrate, migrateTimeoutMs } = parseSettings({});
+  assert.deepEqual(
+    { trialUptimeMs, trialDeadlineMs, trialConfirm, deferMs, watchdogMs, migrate, migrateTimeoutMs },
+    { trialUptimeMs: undefined, trialDeadlineMs: undefined, trialConfirm: false, deferMs: 0, watchdogMs: 0, migrate: [], migrateTimeoutMs: 300_000 },
+  );
+  assert.equal(parseSettings({ 'org.berth.trial.uptime': '0s' }).trialUptimeMs, 0, 'not the same as nothing');
+});
 
 test('data directories side by side are taken, also with names that begin alike', () => {
   assert.deepEqual(parseSettings({ 'org.berth.data': '/data,/database, /var/lib/app,/devices' }).data, ['/data', '/database', '/var/lib/app', '/devices']);

@@ -316,6 +316,20 @@ test('a start that fails is told to whoever asked, and is tried again later', as
   assert.equal(set.supervisor.show('web').state, 'running');
 });
 
+test('a start that fails again and again waits longer each time', async () => {
+  const set = await running();
+  await set.clock.advance(3_600_000);
+  set.runtime.before = (what) => {
+    if (what === 'start web') throw new BerthError('runtime', 'no such file');
+  };
+  set.runtime.exit('web', { exitCode: 1 });
+  await settle();
+  for (const wait of [1000, 2000, 4000]) {
+    assert.equal(set.supervisor.show('web').nextStartAt, set.clock.now() + wait);
+    await set.clock.advance(wait);
+  }
+});
+
 test('an app whose image is broken is failed with the reason, listed like any other, and may be started when it is mended', async () => {
   const broken = { broken: new BerthError('bad_package', 'config.json is not JSON') };
   const set = stage({ web: broken, other: {} });
