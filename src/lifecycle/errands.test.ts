@@ -31,7 +31,8 @@ function assertNothingLeft(set: Stage): void {
 test('a command runs in place of the app with its other settings, its exit is told, and nothing is left', async () => {
   const set = await halted();
   const writes = set.store.writes.length;
-  const ran = run(set);
+  const controller = new AbortController();
+  const ran = run(set, { signal: controller.signal });
   await settle();
   const { id, app, config } = set.runtime.specs.at(-1)!;
   assert.deepEqual({ app, config }, { app: 'web', config: { process: { args: command, cwd: '/' } } });
@@ -39,6 +40,7 @@ test('a command runs in place of the app with its other settings, its exit is to
   assert.deepEqual(await ran, { exitCode: 3, timedOut: false });
   assert.deepEqual(set.runtime.log, ['start web', 'remove']);
   assert.ok(set.runtime.removed.has(id));
+  controller.abort();
   assertNothingLeft(set);
   assert.equal(set.store.writes.length, writes, 'the database never hears of it');
   assert.equal(set.supervisor.show('web').lastExit?.reason.code, 'updating', 'its end is not one of the app');

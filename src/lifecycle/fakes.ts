@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import { parseSettings, type LaunchSettings } from '../image/index.ts';
 import { Signal } from '../lib/emitter.ts';
 import { BerthError } from '../lib/errors.ts';
-import { HandClock } from '../lib/handclock.ts';
+import { HandClock, settle } from '../lib/handclock.ts';
 import type { ExecSession, ExecSpec, InstanceExit, InstanceFigures, InstanceRecord, InstanceSpec, LogLine, Runtime } from '../runtime/index.ts';
 import type { AppRow, AppState, ImageRow, Store } from '../store/index.ts';
 import { openSupervisor } from './supervisor.ts';
@@ -12,6 +12,7 @@ import type { BerthEvent, Supervisor } from './types.ts';
 
 export const fakeBootId = 'boot-1';
 const digest = `sha256:${'5a'.repeat(32)}` as const;
+export const otherImage = `sha256:${'77'.repeat(32)}` as const;
 
 export function fakeRow(name: string, change: Partial<AppRow> = {}): AppRow {
   return { name, image: digest, desired: 'running', dataGeneration: 1, installedAt: 0, restarts: 0, failed: false, instance: null, lastExit: null, ...change };
@@ -321,4 +322,29 @@ function fakePlan(name: string, { annotations = {}, dependsOn = [], broken }: Fa
 /** Settings from annotations without their prefix. */
 export function fakeSettings(annotations: Readonly<Record<string, string>> = {}): LaunchSettings {
   return parseSettings(Object.fromEntries(Object.entries(annotations).map(([key, value]) => [`org.berth.${key}`, value])));
+}
+
+/** Apps that have been started, each healthy; what was done until then is left out of the log. */
+export async function booted(apps: Readonly<Record<string, FakeApp>> = { web: {} }): Promise<Stage> {
+  const set = stage(apps);
+  const booting = set.supervisor.boot();
+  while (!(await isOver(booting))) {
+    await set.clock.advance(1000);
+    set.runtime.sessions.at(-1)?.finish(0);
+  }
+  set.runtime.log.length = 0;
+  return set;
+}
+
+/** Tells whether a promise has settled by now. */
+export async function isOver(work: Promise<unknown>): Promise<boolean> {
+  const notYet = Symbol('not yet');
+  const first = await Promise.race([work.catch(() => undefined), settle().then(() => notYet)]);
+  return first !== notYet;
+}
+
+/** The app has another image and is supervised anew, as after the switch of an update. */
+export function replaceImage(set: Stage, app: string): void {
+  set.store.rows.set(app, { ...set.store.app(app)!, image: otherImage });
+  set.supervisor.admit(app);
 }

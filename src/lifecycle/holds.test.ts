@@ -1,24 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { settle } from '../lib/handclock.ts';
-import { type FakeApp, fakeRow, type Stage, stage } from './fakes.ts';
+import { booted, isOver, replaceImage, type Stage } from './fakes.ts';
 import { killTimeoutMs } from './kill.ts';
 import type { AppStateName } from './types.ts';
 
 const health = { 'health.command': '["/bin/check"]' };
-const otherImage = `sha256:${'77'.repeat(32)}` as const;
-
-/** Apps that have been started; what was done until then is left out of the log. */
-async function booted(apps: Readonly<Record<string, FakeApp>> = { web: {} }): Promise<Stage> {
-  const set = stage(apps);
-  const booting = set.supervisor.boot();
-  while (!(await isOver(booting))) {
-    await set.clock.advance(1000);
-    set.runtime.sessions.at(-1)?.finish(0);
-  }
-  set.runtime.log.length = 0;
-  return set;
-}
 
 function state(set: Stage, app = 'web'): AppStateName {
   return set.supervisor.show(app).state;
@@ -27,19 +14,6 @@ function state(set: Stage, app = 'web'): AppStateName {
 async function crash(set: Stage, app = 'web'): Promise<void> {
   set.runtime.exit(app, { exitCode: 1 });
   await settle();
-}
-
-/** The app has another image and is supervised anew, as after the switch of an update. */
-function replace(set: Stage, app = 'web'): void {
-  set.store.rows.set(app, { ...set.store.app(app)!, image: otherImage });
-  set.supervisor.admit(app);
-}
-
-/** Tells whether a promise has settled by now. */
-async function isOver(work: Promise<unknown>): Promise<boolean> {
-  const notYet = Symbol('not yet');
-  const first = await Promise.race([work.catch(() => undefined), settle().then(() => notYet)]);
-  return first !== notYet;
 }
 
 test('what an update halts and releases runs again, and what is desired never changes', async () => {
@@ -204,23 +178,11 @@ test('what had failed or done its work stays so, unless its image is another one
   await set.supervisor.release(names);
   assert.deepEqual(states(), ['failed', 'stopped']);
   set.supervisor.hold(names);
-  for (const name of names) replace(set, name);
+  for (const name of names) replaceImage(set, name);
   await set.supervisor.release(names);
   assert.deepEqual(states(), ['running', 'running']);
   await settle();
   assert.equal(set.store.app('bad')!.failed, false);
-});
-
-test('a daemon that dies between the switch and the start starts the other image at boot', async () => {
-  const set = await booted({ web: { annotations: { 'restart-limit': '1' } } });
-  await crash(set);
-  await crash(set);
-  assert.equal(state(set), 'failed');
-  set.store.rows.set('web', { ...set.store.app('web')!, image: otherImage });
-  const { supervisor, store } = set.again();
-  await supervisor.boot();
-  assert.equal(supervisor.show('web').state, 'running');
-  assert.equal(store.app('web')!.failed, false);
 });
 
 test('a start that a person gave to an app that had done its work is not lost when a hold comes in between', async () => {
@@ -292,119 +254,6 @@ test('an app that outlives SIGKILL and that a person killed stays stopped when i
   set.runtime.exit('web', { signal: 'SIGKILL' });
   await settle();
   assert.equal(state(set), 'stopped');
-});
-
-test('boot passes a held app by and starts the others; a halt waits until all was taken over; the release starts it', async () => {
-  const set = stage({ client: { dependsOn: ['web'] }, web: {} });
-  set.supervisor.hold(['web']);
-  const halted = set.supervisor.halt(['web']);
-  assert.equal(await isOver(halted), false);
-  await set.supervisor.boot();
-  await halted;
-  assert.deepEqual([state(set), state(set, 'client')], ['stopped', 'running']);
-  await set.supervisor.release(['web']);
-  assert.equal(state(set), 'running');
-  assert.deepEqual(set.runtime.log, ['sweep', 'start client', 'start web']);
-});
-
-test('what ran when the daemon died can be held and halted by the next one', async () => {
-  const before = await booted();
-  const { supervisor, runtime } = before.again();
-  supervisor.hold(['web']);
-  const halted = supervisor.halt(['web']);
-  await supervisor.boot();
-  await halted;
-  assert.deepEqual([supervisor.show('web').state, runtime.running.size], ['stopped', 0]);
-  await supervisor.release(['web']);
-  assert.equal(supervisor.show('web').state, 'running');
-});
-
-for (const way of ['detach', 'shutdown'] as const) {
-  const end = async (set: Stage): Promise<void> => (way === 'detach' ? set.supervisor.detach() : set.supervisor.shutdown({ deadlineMs: 60_000 }));
-
-  test(`after a ${way} a release does nothing, a halt is refused, and what waits to start is told`, async () => {
-    const set = await booted();
-    set.supervisor.hold(['web']);
-    await set.supervisor.halt(['web']);
-    const started = assert.rejects(set.supervisor.start('web'), { code: 'unavailable', message: /web/ });
-    await settle();
-    await end(set);
-    await started;
-    await set.supervisor.release(['web']);
-    assert.equal(set.runtime.running.size, 0);
-    await assert.rejects(set.supervisor.halt(['web']), { code: 'unavailable' });
-    const { supervisor } = set.again();
-    await supervisor.boot();
-    assert.equal(supervisor.show('web').state, 'running', 'what is desired is as it was');
-  });
-}
-
-test('a detach during a halt ends the halt, and halts nothing more', async () => {
-  const set = await booted({ client: { dependsOn: ['broker'] }, broker: {} });
-  set.runtime.deaf.add('client');
-  const halted = assert.rejects(set.supervisor.halt(['client', 'broker']), { code: 'unavailable' });
-  await settle();
-  await set.supervisor.detach();
-  await halted;
-  await settle();
-  assert.deepEqual(set.runtime.log, ['signal client SIGTERM']);
-  assert.equal(set.clock.pending, 0);
-});
-
-test('a shutdown during a release starts nothing more', async () => {
-  const set = await booted({ client: { dependsOn: ['broker'] }, broker: { annotations: health } });
-  const names = ['client', 'broker'];
-  set.supervisor.hold(names);
-  await set.supervisor.halt(names);
-  const released = set.supervisor.release(names);
-  await settle();
-  await set.supervisor.shutdown({ deadlineMs: 1000 });
-  await released;
-  assert.equal(set.runtime.running.size, 0);
-  assert.ok(!set.runtime.log.includes('start client'));
-});
-
-test('an app that is new in the update is held by its name, and started by the release', async () => {
-  const set = await booted();
-  set.supervisor.hold(['web', 'new', 'never']);
-  await set.supervisor.halt(['web', 'new', 'never']);
-  set.store.rows.set('new', fakeRow('new'));
-  set.supervisor.admit('new');
-  const started = set.supervisor.start('new');
-  assert.equal(await isOver(started), false);
-  await set.supervisor.release(['web', 'new', 'never']);
-  await started;
-  assert.deepEqual([state(set), state(set, 'new')], ['running', 'running']);
-  set.store.rows.set('never', fakeRow('never'));
-  set.supervisor.admit('never');
-  assert.equal((await set.supervisor.start('never')).state, 'running', 'also a name without an app was released');
-});
-
-test('an app that is withdrawn while it is held takes its waiting start with it', async () => {
-  const set = await booted();
-  set.supervisor.hold(['web']);
-  await set.supervisor.halt(['web']);
-  const started = assert.rejects(set.supervisor.start('web'), { code: 'not_found' });
-  await settle();
-  set.supervisor.withdraw('web');
-  await set.supervisor.release(['web']);
-  await started;
-});
-
-test('a halted app that is admitted with another image starts only when nothing of the old one is left', async () => {
-  const set = await booted();
-  set.supervisor.hold(['web']);
-  const { promise, resolve } = Promise.withResolvers<void>();
-  set.runtime.before = (what) => (what === 'remove' ? promise : undefined);
-  const halted = set.supervisor.halt(['web']);
-  await settle();
-  replace(set);
-  const released = set.supervisor.release(['web']);
-  await settle();
-  assert.equal(set.runtime.log.at(-1), 'remove');
-  resolve();
-  await Promise.all([halted, released]);
-  assert.deepEqual(set.runtime.log, ['signal web SIGTERM', 'remove', 'start web']);
 });
 
 test('what is held anew while it is being released stays held', async () => {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { BerthError, type ErrorCode } from '../lib/errors.ts';
 import { settle } from '../lib/handclock.ts';
 import { keptEvents } from './events.ts';
-import { type FakeApp, fakeRow, type Stage, stage } from './fakes.ts';
+import { type FakeApp, type Stage, stage } from './fakes.ts';
 import { killTimeoutMs } from './kill.ts';
 
 /** One app `web` that runs. */
@@ -383,31 +383,6 @@ test('figures are those of what runs', async () => {
   await set.supervisor.boot();
   assert.deepEqual(set.supervisor.figures(), [{ cpuNs: 1, memoryBytes: 2, processes: 3, name: 'web', restarts: 0, at: set.clock.now() }]);
   assert.deepEqual(set.supervisor.figures('off'), []);
-});
-
-test('an app that is admitted is supervised; one that runs is not replaced under its feet', async () => {
-  const set = await running();
-  set.store.rows.set('new', fakeRow('new', { desired: 'stopped' }));
-  set.supervisor.admit('new');
-  assert.equal((await set.supervisor.start('new')).state, 'running');
-  assert.throws(() => set.supervisor.admit('new'), fails('conflict', /new is running.*berth stop new/));
-  assert.throws(() => set.supervisor.withdraw('new'), fails('conflict', /new is running/));
-  await set.supervisor.stop('new');
-  set.supervisor.withdraw('new');
-  assert.throws(() => set.supervisor.show('new'), fails('not_found', /new/));
-});
-
-test('a new version that is admitted starts only after what is left of the old one is gone', async () => {
-  const set = await running({ annotations: { restart: 'never' } });
-  const release = hold(set, 'remove');
-  set.runtime.exit('web', { exitCode: 1 });
-  set.supervisor.admit('web');
-  const started = set.supervisor.start('web');
-  await settle();
-  assert.equal(set.runtime.log.at(-1), 'remove');
-  release();
-  await started;
-  assert.deepEqual(set.runtime.log.slice(-2), ['remove', 'start web']);
 });
 
 test('events are numbered and kept up to a bound, and a follower that throws disturbs nobody', async () => {
