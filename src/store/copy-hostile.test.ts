@@ -1,7 +1,7 @@
 /** Copies of a tree whose owner does all he can, while it is copied, to get something else into the copy. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openCopy } from './copy.ts';
@@ -92,9 +92,8 @@ while True:
   await app.stop();
   const report = await copy.last();
   assert.equal(report.leftOut, 1);
-  execFileSync('rm', [join(from, 'pipe')]);
-  // The directory's own time is that of the removal now.
-  assert.deepEqual(readdirSync(to).toSorted(), readdirSync(from).toSorted());
+  const files = readdirSync(from).filter((name) => !lstatSync(join(from, name)).isFIFO());
+  assert.deepEqual(readdirSync(to).toSorted(), files.toSorted());
 });
 
 test('a file that grows without end is copied within the bound', options, async (t) => {

@@ -13,7 +13,7 @@ export interface CopyPassOptions {
   readonly from: string;
   readonly to: string;
   readonly limits: CopyLimits;
-  /** Files whose ctime (nanoseconds) lies before are in the copy already, if their directory is that of `origins`. */
+  /** What has a ctime (nanoseconds) before is in the copy already, if it was copied from the directory of `origins`. */
   readonly settledBefore: bigint | undefined;
   /** An app runs that changes the tree meanwhile: what vanishes while it is looked at is passed over. */
   readonly changing: boolean;
@@ -89,13 +89,14 @@ export class CopyPass {
     try {
       if (place === undefined) this.#root = target;
       const stat = fstatSync(source, { bigint: true });
-      const { ino } = fstatSync(target, { bigint: true });
-      const known = this.#options.origins.get(ino) === identity(stat);
-      this.#options.origins.set(ino, identity(stat));
+      const there = fstatSync(target, { bigint: true });
+      const known = this.#options.origins.get(there.ino) === identity(stat);
+      this.#options.origins.set(there.ino, identity(stat));
       const pair = { source, target, place, depth, known };
-      await this.#prune(pair);
+      if (!this.#isSettled(known, stat, there)) await this.#prune(pair);
       await this.#entries(pair);
-      setAttributes(path, stat);
+      // Not touched without need: the last pass has to bring all that it touches to disk.
+      if (!hasAttributes(fstatSync(target, { bigint: true }), stat)) setAttributes(path, stat);
     } finally {
       closeSync(target);
     }
@@ -152,10 +153,7 @@ export class CopyPass {
       this.#tally.copied();
       return;
     }
-    // Attributes are compared too, since the wall clock may have been set back and forth meanwhile.
-    const { settledBefore } = this.#options;
-    const isOld = pair.known && settledBefore !== undefined && stat.ctimeNs < settledBefore;
-    if (await this.#keepOnly(copy, (there) => isOld && hasAttributes(there, stat))) {
+    if (await this.#keepOnly(copy, (there) => this.#isSettled(pair.known, stat, there))) {
       this.#tally.bytes(Number(stat.size));
     } else if (stat.isFile()) {
       if (!(await this.#file(pair, place))) return;
@@ -220,6 +218,16 @@ export class CopyPass {
     if (there.isDirectory()) await removeTree(path);
     else unlinkSync(path);
     return false;
+  }
+
+  /**
+   * True if a file, or the names in a directory, are in the copy as they are. Attributes are compared too, since the wall
+   * clock may have been set back and forth meanwhile.
+   * @param known the directory was copied before: the file's own, or the directory itself
+   */
+  #isSettled(known: boolean, stat: BigIntStats, there: BigIntStats): boolean {
+    const { settledBefore } = this.#options;
+    return known && settledBefore !== undefined && stat.ctimeNs < settledBefore && hasAttributes(there, stat);
   }
 
   /** Looks at something of the app's. Undefined if it has changed meanwhile, which only a running app may do. */

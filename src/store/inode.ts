@@ -20,10 +20,10 @@ export function setAttributes(path: Buffer, stat: BigIntStats): void {
   lutimesSync(path, Number(stat.atimeNs) / 1e9, Number(stat.mtimeNs) / 1e9);
 }
 
-/** True if a copy has the size and the attributes of the other file. Times are kept to a microsecond. */
+/** True if a copy has the size (of a file) and the attributes of the other one. Times are kept to a microsecond. */
 export function hasAttributes(copy: BigIntStats, stat: BigIntStats): boolean {
   return (
-    copy.size === stat.size && copy.mode === keptMode(stat) && copy.uid === stat.uid && copy.gid === stat.gid &&
+    (stat.isDirectory() || copy.size === stat.size) && copy.mode === keptMode(stat) && copy.uid === stat.uid && copy.gid === stat.gid &&
     Math.abs(Number(copy.mtimeNs - stat.mtimeNs)) < 1000
   );
 }
