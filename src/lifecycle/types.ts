@@ -148,7 +148,7 @@ export interface Lifecycle {
    * For `update/`: runs a command with image, data and rights of this row, which need not be in the database, in place of
    * the app's own. The app must be held and halted. The command's output goes to the app's log; nothing else of it is
    * left when this settles.
-   * @throws BerthError saying why it could not be run; `cancelled` if the signal aborted it, `unavailable` if berthd ends
+   * @throws BerthError saying why it could not be run; `cancelled` if the signal or the end of berthd broke it off
    */
   runOnce(row: AppRow, command: readonly string[], options: RunOnceOptions): Promise<RunOnceResult>;
   /** The app says that it lives. @throws BerthError `conflict` if its image declares no watchdog */
