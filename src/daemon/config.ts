@@ -30,6 +30,7 @@ const timeWindow = v.pipe(v.string(), v.rawTransform(({ dataset, addIssue, NEVER
     return NEVER;
   }
 }));
+const absolutePath = v.pipe(v.string(), v.regex(/^\//, 'not an absolute path'));
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
 
 /** `/etc/berth/berthd.yaml`; every key may be left out. */
@@ -43,6 +44,10 @@ const schema = v.strictObject({
   'architectures': v.optional(v.array(v.string())),
   /** Directory with the `*.yaml` files of platform services. */
   'platform': v.optional(v.string()),
+  /** Directory whose payloads are applied at the start. */
+  'factory': v.optional(absolutePath),
+  /** Directories in which removable media are mounted; what they bring is applied. */
+  'media': v.optional(v.array(absolutePath)),
   /** Apps started at the same time at boot. */
   'parallel-starts': v.optional(count),
   'socket': v.optional(v.strictObject({ group: v.optional(v.string()) })),
@@ -76,6 +81,8 @@ export interface Config {
   readonly runtime?: string;
   readonly architectures?: readonly string[];
   readonly platform: string;
+  readonly factory: string;
+  readonly media: readonly string[];
   readonly parallelStarts?: number;
   readonly socketGroup?: string;
   readonly logs: { readonly directory: string; readonly rotateBytes?: number; readonly keepBytes?: number };
@@ -100,6 +107,8 @@ export async function readConfig(path: string | undefined, given: { readonly roo
     ...optional('runtime', file.runtime),
     ...optional('architectures', file.architectures),
     platform: file.platform ?? '/etc/berth/platform.d',
+    factory: file.factory ?? '/etc/berth/factory.d',
+    media: file.media ?? [],
     ...optional('parallelStarts', file['parallel-starts']),
     ...optional('socketGroup', file.socket?.group),
     logs: {

@@ -9,7 +9,7 @@ import { takeLock } from '../lib/lock.ts';
 import { openSupervisor } from '../lifecycle/index.ts';
 import { openExchange, openRuntime } from '../runtime/index.ts';
 import { openStore } from '../store/index.ts';
-import { openUpdates, recoverUpdates } from '../update/index.ts';
+import { openFolders, openUpdates, recoverUpdates, type UpdatesOptions } from '../update/index.ts';
 import type { Config } from './config.ts';
 import { examineHost } from './doctor.ts';
 import { openLauncher } from './launcher.ts';
@@ -56,7 +56,7 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
   const buses = Promise.withResolvers<AppBuses>();
   const launcher = openLauncher({ store, runtime, exchange, openBus: async (app) => (await buses.promise).open(app) });
   const supervisor = openSupervisor({ store, runtime, clock, journal, bootId, prepare: launcher.plan, ...(config.parallelStarts === undefined ? {} : { parallelStarts: config.parallelStarts }) });
-  const updates = openUpdates({
+  const updatesOptions: UpdatesOptions = {
     store,
     lifecycle: supervisor,
     ready: supervisor.tookOver,
@@ -75,10 +75,12 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
     bootId,
     clock,
     journal,
-  });
+  };
+  const updates = openUpdates(updatesOptions);
   buses.resolve(await serveAppBuses({ lifecycle: supervisor, updates, directory: join(config.run, 'apps'), clock, journal }));
   updates.continue(continued);
   const booted = supervisor.boot();
+  const folders = openFolders(updates, updatesOptions, config);
   const server = await serveNative(
     {
       lifecycle: supervisor,
@@ -102,9 +104,11 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
     booted,
     close: async () => {
       await server.close();
+      const foldersClosed = folders.close();
       const updatesClosed = updates.close();
       await supervisor.detach();
       await updatesClosed;
+      await foldersClosed;
       await (await buses.promise).close();
       // After an orderly shutdown nobody is left to exchange anything.
       if (supervisor.list().every((app) => app.instance === undefined)) await exchange.retain(new Set());

@@ -2,6 +2,7 @@
 export { openStore } from './store.ts';
 export type { StagedImage, StoreOptions, WritableStore } from './store.ts';
 export type { UpdateBook } from './update-book.ts';
+export type { Brought, FolderBook } from './folder-book.ts';
 export { dataDirectory } from './data.ts';
 export { openCopy } from './copy.ts';
 export type { CopyLimits, CopyOptions, CopyReport, DataCopy } from './copy.ts';

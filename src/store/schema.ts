@@ -70,5 +70,17 @@ export const schemaSteps: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   -- Outlive the removal of an app unless its data is purged.
   CREATE TABLE floors (app TEXT PRIMARY KEY, version TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  -- What sources that are folders have brought of each app.
+  CREATE TABLE brought (
+    source TEXT NOT NULL,
+    app TEXT NOT NULL,
+    -- The newest version that the device has or had of it. NULL: it never had one.
+    had TEXT,
+    -- The last image that was refused or rolled back.
+    refused TEXT,
+    PRIMARY KEY (source, app)
+  ) STRICT, WITHOUT ROWID;
+  -- Folders about which there was nothing more to be done, and how they looked then.
+  CREATE TABLE seen_folders (path TEXT PRIMARY KEY, fingerprint TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `,
 ];

@@ -5,6 +5,7 @@ import { digestHex, type Digest } from '../lib/digest.ts';
 import { publish, removeAbandonedTree, removeTree, syncFileSystem } from '../lib/durable.ts';
 import type { Journal } from '../lib/journal.ts';
 import { openDatabase } from './database.ts';
+import { FolderBook } from './folder-book.ts';
 import { toAppRow, toImageRow } from './rows.ts';
 import { Sql } from './sql.ts';
 import { makeStaging, type StagingDirectory } from './staging.ts';
@@ -21,6 +22,8 @@ export interface StagedImage {
 export interface WritableStore extends Store {
   /** The updates, under way and over; the switch and the way back. */
   readonly book: UpdateBook;
+  /** What came of folders with payloads. */
+  readonly folders: FolderBook;
   stage(): Promise<StagingDirectory>;
   /**
    * Puts staged images on disk under their digests: contents durable, renamed, parent durable. Naming them in the
@@ -74,6 +77,7 @@ export function openStore(root: string, options: StoreOptions): WritableStore {
 class SqliteStore implements WritableStore {
   readonly root: string;
   readonly book: UpdateBook;
+  readonly folders: FolderBook;
   readonly #sql: Sql;
   readonly #complete: boolean;
 
@@ -82,6 +86,7 @@ class SqliteStore implements WritableStore {
     this.#sql = sql;
     this.#complete = complete;
     this.book = new UpdateBook(sql);
+    this.folders = new FolderBook(sql);
   }
 
   apps(): readonly AppRow[] {

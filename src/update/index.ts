@@ -2,6 +2,8 @@
 export { openUpdates } from './coordinator.ts';
 export type { UpdateCoordinator } from './coordinator.ts';
 export { recoverUpdates } from './recovery.ts';
+export { openFolders } from './folders.ts';
+export type { Folders, FoldersOptions } from './folders.ts';
 export { defaultRules } from './rules.ts';
 export type { UpdateRules } from './rules.ts';
 export { parseWindow } from './window.ts';
