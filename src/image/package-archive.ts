@@ -32,7 +32,7 @@ export async function* packageFiles(source: AsyncIterable<Buffer>, limits: Packa
   const { head, whole } = await peek(source, headBytes);
   if (head.length === 0) throw new BerthError('bad_package', 'the package is empty');
   if (isAr(head)) yield* arFiles(whole);
-  else yield* tarFiles(tarMembers(plainTar(whole, head, 'package', limits), 'package'), 'package');
+  else yield* tarFiles(tarMembers(plainTar(whole, head, 'package', limits), outerTarParser('package')), 'package');
 }
 
 export async function* arFiles(source: AsyncIterable<Buffer>): AsyncGenerator<PackageFile, void, undefined> {
@@ -45,9 +45,16 @@ export function plainTar(source: AsyncIterable<Buffer>, head: Buffer, what: stri
   return compression === undefined ? source : decompress(source, compression, { what, expansionRatio: limits.expansionRatio });
 }
 
+/** For an archive whose names are short; `what` names it in messages. */
+export function outerTarParser(what: string): TarParser {
+  return new TarParser(what, maxNameBytes);
+}
+
+export type TarMember = ArchiveMember<TarEntry>;
+
 /** Everything in a tar archive but its root, with names that do not begin with `./`. */
-export async function* tarMembers(source: AsyncIterable<Buffer>, what: string): AsyncGenerator<ArchiveMember<TarEntry>, void, undefined> {
-  for await (const { entry, body } of archiveMembers(source, new TarParser(what, maxNameBytes))) {
+export async function* tarMembers(source: AsyncIterable<Buffer>, parser: TarParser): AsyncGenerator<TarMember, void, undefined> {
+  for await (const { entry, body } of archiveMembers(source, parser)) {
     const name = entry.name.replace(/^(\.\/+)+/, '');
     if (entry.type === 'dir' && (name === '' || name === '.')) continue;
     yield { entry: { ...entry, name }, body };
@@ -55,7 +62,7 @@ export async function* tarMembers(source: AsyncIterable<Buffer>, what: string): 
 }
 
 /** @throws BerthError `bad_package` for what is not a file. */
-export async function* tarFiles(members: AsyncIterable<ArchiveMember<TarEntry>>, what: string): AsyncGenerator<PackageFile, void, undefined> {
+export async function* tarFiles(members: AsyncIterable<TarMember>, what: string): AsyncGenerator<PackageFile, void, undefined> {
   for await (const { entry, body } of members) {
     if (entry.type !== 'file') throw new BerthError('bad_package', `${what}, byte ${entry.offset}: "${entry.name}" is not a file`);
     yield { name: entry.name, size: entry.size, body };

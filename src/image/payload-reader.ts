@@ -1,14 +1,14 @@
 import { sha256Stream } from '../lib/digest.ts';
 import { BerthError } from '../lib/errors.ts';
 import { formatSize } from '../lib/units.ts';
-import { archiveMembers, type ArchiveMember } from './archive.ts';
+import { archiveMembers } from './archive.ts';
 import { peek, readWhole, type PeekedBytes } from './byte-source.ts';
 import { CpioParser, isCpio } from './cpio-reader.ts';
 import { maxPayloadPackages } from './limits.ts';
-import { arFiles, headBytes, isAr, packageFiles, plainTar, tarFiles, tarMembers, type PackageFile } from './package-archive.ts';
+import { arFiles, headBytes, isAr, packageFiles, outerTarParser, plainTar, tarFiles, tarMembers, type PackageFile, type TarMember } from './package-archive.ts';
 import { maxSwDescriptionBytes, parseSwDescription, swDescriptionName, type SwImage } from './sw-description.ts';
 import { decodeTarHeader, isZeroBlock, tarBlockBytes } from './tar-header.ts';
-import type { TarEntry } from './tar-reader.ts';
+import type { TarEntry, TarParser } from './tar-reader.ts';
 import type { PackageLimits, PayloadKind } from './types.ts';
 
 /** A package found in a payload. */
@@ -41,29 +41,39 @@ export async function readPayload(source: AsyncIterable<Buffer>, limits: Package
     await readSwu(whole, limits, take);
     return 'swu';
   }
-  return await readTar({ head, whole }, 'payload', limits, async (members, first) => {
+  return await readTar({ head, whole }, 'payload', limits, async (archive) => {
+    const { what, first, members } = archive;
     if (isPackageName(first.name)) {
-      await readArchive(members, 'payload', limits, take);
+      await readArchive(archive, limits, take);
       return 'archive';
     }
-    if (first.type !== 'file') throw notAFile('payload', first);
+    if (first.type !== 'file') throw notAFile(what, first);
     await take({ name: '', size: undefined, files: tarFiles(noPackages(members, first.name), 'package') });
     return 'package';
   });
 }
 
-type TarMember = ArchiveMember<TarEntry>;
+/** A tar archive of which nothing was read but its first header. */
+interface OpenTar {
+  /** Names it in messages. */
+  readonly what: string;
+  readonly first: TarEntry;
+  /** The first one too. */
+  readonly members: AsyncIterable<TarMember>;
+  readonly parser: TarParser;
+}
 
-/** Opens a tar archive, whatever its compression, and has it read by one who knows its first entry. */
-async function readTar<T>(packed: PeekedBytes, what: string, limits: PackageLimits, read: (members: AsyncIterable<TarMember>, first: TarEntry) => Promise<T>): Promise<T> {
+/** Opens a tar archive, whatever its compression, and has it read. */
+async function readTar<T>(packed: PeekedBytes, what: string, limits: PackageLimits, read: (archive: OpenTar) => Promise<T>): Promise<T> {
   const plain = plainTar(packed.whole, packed.head, what, limits)[Symbol.asyncIterator]();
   try {
     const { head, whole } = await peek({ [Symbol.asyncIterator]: () => plain }, tarBlockBytes);
     requireTar(head.subarray(0, tarBlockBytes), what);
-    const members = tarMembers(whole, what);
+    const parser = outerTarParser(what);
+    const members = tarMembers(whole, parser);
     const first = await members.next();
     if (first.done === true) throw new BerthError('bad_package', `${what}: the archive is empty; ${rules}`);
-    return await read(resumed(first.value, members), first.value.entry);
+    return await read({ what, first: first.value.entry, members: resumed(first.value, members), parser });
   } finally {
     // A decompressor that is not read to its end would stay.
     await plain.return?.();
@@ -87,7 +97,7 @@ function requireTar(head: Buffer, what: string): void {
 }
 
 /** Gives each package of an archive to `take`. */
-async function readArchive(members: AsyncIterable<TarMember>, what: string, limits: PackageLimits, take: TakePackage): Promise<void> {
+async function readArchive({ what, members, parser }: OpenTar, limits: PackageLimits, take: TakePackage): Promise<void> {
   let [packages, bytes] = [0, 0];
   for await (const { entry, body } of members) {
     const { name, size } = entry;
@@ -100,6 +110,8 @@ async function readArchive(members: AsyncIterable<TarMember>, what: string, limi
     if (bytes > limits.packageBytes) throw new BerthError('too_large', `${what}: with "${name}" the packages are larger than the limit of ${formatSize(limits.packageBytes)}`);
     await take({ name, size, files: packageFiles(body, limits) });
   }
+  // Cut between two packages, it would pass for a whole one.
+  if (!parser.hasEnd) throw new BerthError('bad_package', `${what}: the zeros that end a tar archive are missing: it was cut off`);
 }
 
 /** An update image of Mbed Linux OS: a description, then the archive of packages that it names. */
@@ -129,7 +141,7 @@ async function readImage(body: AsyncIterable<Buffer>, { filename, sha256 }: SwIm
       yield chunk;
     }
   }
-  await readTar(await peek(hash === undefined ? body : hashed(), headBytes), filename, limits, (members) => readArchive(members, filename, limits, take));
+  await readTar(await peek(hash === undefined ? body : hashed(), headBytes), filename, limits, (archive) => readArchive(archive, limits, take));
   const found = hash?.digest('hex');
   if (found !== sha256) throw new BerthError('bad_package', `${filename} is not the file of ${swDescriptionName}: its SHA-256 is ${found}, not ${sha256}`);
 }

@@ -214,6 +214,15 @@ test('refused: a payload that breaks off anywhere', async () => {
   }
 });
 
+test('refused: an archive that is cut off between two packages', async () => {
+  const whole = archive(three);
+  await refuse(whole.subarray(0, -1024), 'bad_package', /payload: the zeros that end a tar archive are missing/);
+  await refuse(swu(whole.subarray(0, -1024)), 'bad_package', /APPSv3\.tar\.xz: the zeros that end a tar archive are missing/);
+  const second = whole.indexOf('two.ipk');
+  await refuse(whole.subarray(0, second), 'bad_package', /it was cut off/);
+  await refuse(gzipSync(whole.subarray(0, second)), 'bad_package', /it was cut off/);
+});
+
 test('refused: more than the limits, which hold for all packages together', async () => {
   const large = Object.fromEntries(['one', 'two', 'three'].map((name) => [`${name}.ipk`, berth(name, [{ name: 'a', data: Buffer.alloc(1000, name) }, dir('b')])]));
   const sizes = Object.values(large).map((bytes) => bytes.length);

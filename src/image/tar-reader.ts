@@ -108,6 +108,11 @@ export class TarParser implements ArchiveParser<TarEntry> {
     }
   }
 
+  /** True once the zeros were seen that end an archive. An archive without them is read too, but may be cut off. */
+  get hasEnd(): boolean {
+    return this.#ended;
+  }
+
   end(): void {
     if (this.#remaining > 0 || this.#padding > 0) throw this.#bad(`it ends within an entry, ${this.#remaining + this.#padding} bytes too early`);
     if (this.#block.pending > 0) throw this.#bad('it ends within a header');
