@@ -149,8 +149,7 @@ export class CopyPass {
     const linked = stat.nlink > 1n ? this.#linked.get(identity(stat)) : undefined;
     if (linked !== undefined) {
       if (await this.#keepOnly(copy, (there) => there.ino === linked.ino)) return;
-      this.#link(linked.place, copy);
-      this.#tally.copied();
+      if (this.#look(() => this.#link(linked.place, copy)) !== undefined) this.#tally.copied();
       return;
     }
     if (await this.#keepOnly(copy, (there) => this.#isSettled(pair.known, stat, there))) {
@@ -194,7 +193,7 @@ export class CopyPass {
   }
 
   /** Gives a file of the copy one more name. Its own path may be longer than a path may be, so it is walked. */
-  #link(place: Place, copy: Buffer): void {
+  #link(place: Place, copy: Buffer): true {
     const parents: string[] = [];
     for (let parent = place.parent; parent !== undefined; parent = parent.parent) parents.push(parent.name);
     let directory = openSync(pathIn(this.#root, '.'), directoryFlags);
@@ -205,6 +204,7 @@ export class CopyPass {
         directory = inner;
       }
       linkSync(pathIn(directory, place.name), copy);
+      return true;
     } finally {
       closeSync(directory);
     }

@@ -49,7 +49,7 @@ export interface DataCopy extends AsyncDisposable {
   /**
    * Brings the copy up to date after the app has stopped; all of it if {@link first} was not called. The copy is exact
    * and durable when it resolves.
-   * @throws BerthError as {@link first}
+   * @throws BerthError as {@link first}; `conflict` or `io` if something changes the directory even now
    */
   last(): Promise<CopyReport>;
 }
