@@ -1,4 +1,3 @@
-import { berthConnection } from './bus-object.ts';
 import { appContract, appPath } from './contract.ts';
 import { maxReasonLength } from './limits.ts';
 import type { Served, ServedObject } from './serve.ts';
@@ -36,5 +35,5 @@ export function appInterface(app: string, { lifecycle, updates }: Pick<AppBusesO
 }
 
 export function appObject(served: AppInterface): ServedObject {
-  return { path: appPath, owner: berthConnection, interfaces: [served] };
+  return { path: appPath, interfaces: [served] };
 }

@@ -17,9 +17,14 @@ const owners: ReadonlyMap<string, string> = new Map([
 /** Result of StartServiceByName: DBUS_START_REPLY_ALREADY_RUNNING. */
 const alreadyRunning = 2;
 
-/** True for a destination at which Berth answers. */
-export function isOurs(name: string): boolean {
-  return name !== clientConnection && owners.has(name);
+/**
+ * Who answers what is sent to this name; none is needed on a bus of two.
+ * @throws CallError `ServiceUnknown` if Berth does not
+ */
+export function answererOf(destination: string = berthConnection): string {
+  const owner = owners.get(destination);
+  if (owner === undefined || owner === clientConnection) throw new CallError('ServiceUnknown', `there is no ${destination} on the bus of an app`);
+  return owner;
 }
 
 /** What clients ask of a message bus before and between their own calls, as far as it has an answer here. */
@@ -40,7 +45,7 @@ export function busObject(id: string): ServedObject {
       GetNameOwner: (name: string) => [ownerOf(name)],
       ListQueuedOwners: (name: string) => [[ownerOf(name)]],
       StartServiceByName: (name: string) => {
-        if (!owners.has(name)) throw new CallError('ServiceUnknown', `there is no ${name} on the bus of an app`);
+        answererOf(name);
         return [alreadyRunning];
       },
       RequestName: refuseNames,
@@ -61,7 +66,7 @@ export function busObject(id: string): ServedObject {
     },
     properties: { Features: () => [], Interfaces: () => [] },
   };
-  return { path: busPath, owner: busName, interfaces: [bus] };
+  return { path: busPath, interfaces: [bus] };
 }
 
 function ownerOf(name: string): string {

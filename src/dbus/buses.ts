@@ -3,7 +3,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppBus } from './app-bus.ts';
 import { appInterface, appObject } from './app-object.ts';
-import { berthConnection, busObject } from './bus-object.ts';
+import { busObject } from './bus-object.ts';
 import { Dispatcher } from './serve.ts';
 import { takeSnapshot } from './snapshot.ts';
 import type { AppBuses, AppBusesOptions } from './types.ts';
@@ -81,7 +81,7 @@ class OpenBuses implements AppBuses {
       app,
       directory,
       id: this.#id,
-      dispatcher: new Dispatcher([appObject(served), busObject(this.#id)], { owner: berthConnection, id: this.#id }),
+      dispatcher: new Dispatcher([appObject(served), busObject(this.#id)], this.#id),
       look: () => takeSnapshot(served.properties, clock.monotonic()),
       clock,
       journal,

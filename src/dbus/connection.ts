@@ -3,8 +3,8 @@ import type { Clock } from '../lib/clock.ts';
 import type { Journal } from '../lib/journal.ts';
 import { Authentication } from './auth.ts';
 import { unitsOf } from './budget.ts';
-import { clientConnection, isOurs } from './bus-object.ts';
-import { CallError, errorAnswer, ProtocolError } from './errors.ts';
+import { answererOf, busName, clientConnection } from './bus-object.ts';
+import { errorAnswer, ProtocolError } from './errors.ts';
 import { MessageFrames } from './frames.ts';
 import { authenticationMs, maxOutboxBytes } from './limits.ts';
 import { decodeMessage, encodeMessage, noReplyExpected, type OutgoingMessage, type ReceivedMessage } from './message.ts';
@@ -118,17 +118,16 @@ export class Connection {
 
   #outcome(message: ReceivedMessage): Outgoing {
     const { app, dispatcher, journal } = this.#host;
-    const { destination } = message.fields;
-    const fields = { replySerial: message.serial };
+    let sender = busName;
     try {
-      if (destination !== undefined && !isOurs(destination)) throw new CallError('ServiceUnknown', `there is no ${destination} on the bus of an app`);
-      const { sender, signature, body } = dispatcher.call(message);
-      return { type: 'return', flags: noReplyExpected, fields: { ...fields, sender }, signature, body };
+      sender = answererOf(message.fields.destination);
+      const { signature, body } = dispatcher.call(message);
+      return { type: 'return', flags: noReplyExpected, fields: { replySerial: message.serial, sender }, signature, body };
     } catch (error) {
       if (error instanceof ProtocolError) throw error;
       const { name, message: text, fault } = errorAnswer(error);
       if (fault !== undefined) journal('error', `${app}: ${message.fields.member} on its update bus failed: ${fault}`);
-      return { type: 'error', flags: noReplyExpected, fields: { ...fields, errorName: name, sender: destination ?? ':1.0' }, signature: 's', body: [text] };
+      return { type: 'error', flags: noReplyExpected, fields: { replySerial: message.serial, errorName: name, sender }, signature: 's', body: [text] };
     }
   }
 

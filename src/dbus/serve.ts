@@ -14,14 +14,11 @@ export interface Served<C extends InterfaceContract = InterfaceContract> {
 /** An object on the bus. Paths above it are objects, too, with nothing but the standard interfaces. */
 export interface ServedObject {
   readonly path: string;
-  /** Name of the connection that owns it: the sender of its answers. */
-  readonly owner: string;
   readonly interfaces: readonly Served[];
 }
 
 /** What a call that succeeded answers. */
 export interface Result {
-  readonly sender: string;
   readonly signature: string;
   readonly body: readonly Value[];
 }
@@ -29,14 +26,12 @@ export interface Result {
 /** Finds the method that a call names, checks its arguments against the contract, and calls it. */
 export class Dispatcher {
   readonly #objects: readonly ServedObject[];
-  readonly #owner: string;
   readonly #id: string;
 
-  /** `owner`: sender of what the paths in between answer. `id`: 32 hexadecimal digits, for the interface Peer. */
-  constructor(objects: readonly ServedObject[], options: { readonly owner: string; readonly id: string }) {
+  /** `id`: 32 hexadecimal digits, for the interface Peer. */
+  constructor(objects: readonly ServedObject[], id: string) {
     this.#objects = objects;
-    this.#owner = options.owner;
-    this.#id = options.id;
+    this.#id = id;
   }
 
   /**
@@ -59,7 +54,7 @@ export class Dispatcher {
     const wanted = signatureOf(method.in);
     if (signature !== wanted) throw new CallError('InvalidArgs', `${member} takes arguments of type "${wanted}", not "${signature}"`);
     const args = decodeBody(message) as never[];
-    return { sender: object?.owner ?? this.#owner, signature: signatureOf(method.out), body: served.methods[member]!(...args) };
+    return { signature: signatureOf(method.out), body: served.methods[member]!(...args) };
   }
 
   #standard(interfaces: readonly Served[], children: readonly string[]): readonly Served[] {
