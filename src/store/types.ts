@@ -41,7 +41,7 @@ export interface AppRow {
 export type AppState = Pick<AppRow, 'desired' | 'restarts' | 'failed' | 'instance' | 'lastExit'>;
 
 /**
- * A row of `updates`. `open`: nothing has changed yet. `trial`: switched, not confirmed. `rolling-back`: switched, and to
+ * A row of `updates`. `open`: nothing has changed yet. `switching`: nor in this, but apps are being stopped. `trial`: switched, not confirmed. `rolling-back`: switched, and to
  * be taken back.
  */
 export interface UpdateRow {
@@ -49,7 +49,7 @@ export interface UpdateRow {
   readonly id: number;
   readonly source: string;
   readonly origin: string | null;
-  readonly state: 'open' | 'trial' | 'rolling-back' | 'over';
+  readonly state: 'open' | 'switching' | 'trial' | 'rolling-back' | 'over';
   readonly outcome: string | null;
   /** Error code and message of what ended it, or is about to. */
   readonly code: string | null;

@@ -158,7 +158,13 @@ class Coordinator implements UpdateCoordinator {
 
   continue(left: readonly Continued[]): void {
     const { store } = this.#options;
-    for (const { id, leftover } of left) {
+    for (const one of left) {
+      if ('stopped' in one) {
+        this.#options.lifecycle.hold(one.stopped);
+        void this.#changes.run(async () => this.#startAgain(one.stopped));
+        continue;
+      }
+      const { id, leftover } = one;
       const run = this.#open(id, readDetails(store.book.get(id)!.details));
       const watch = leftover.kind === 'resume' ? run.watch(leftover.deadline) : undefined;
       if (leftover.kind === 'roll-back') this.#options.lifecycle.hold(store.book.members(id).map(({ app }) => app));
@@ -178,6 +184,22 @@ class Coordinator implements UpdateCoordinator {
     this.#stirred.emit(undefined);
     for (const { watch } of this.#live.values()) watch?.leave();
     await Promise.allSettled([...this.#live.values()].map(async ({ over }) => over));
+  }
+
+  /** Some of them may have ended, some may be about to, some may not have heard of it: all end and start again. */
+  async #startAgain(names: readonly string[]): Promise<void> {
+    const { ready, lifecycle, store } = this.#options;
+    await ready;
+    try {
+      await lifecycle.halt(names);
+      for (const name of names) {
+        store.updateApp(name, { lastExit: null });
+        lifecycle.admit(name);
+      }
+    } catch (error) {
+      if (!this.#closing.signal.aborted) lifecycle.announce({ type: 'app.warning', message: `${names.join(', ')} cannot be started again after the undone update: ${asBerthError(error).message}` });
+    }
+    await lifecycle.release(names);
   }
 
   /** Begins an update; resolves when it is committed, or with `wait: false` when it is sure that it can be tried. */
@@ -374,7 +396,7 @@ class Coordinator implements UpdateCoordinator {
   #endForgotten(): void {
     const { book } = this.#options.store;
     for (const row of book.underWay()) {
-      if (row.state !== 'open' || this.#live.has(row.id)) continue;
+      if ((row.state !== 'open' && row.state !== 'switching') || this.#live.has(row.id)) continue;
       book.end(row.id, { outcome: 'failed', endedAt: this.#options.clock.now(), details: row.details, code: 'io', reason: 'it failed before the switch, and the disk took no record of why' });
     }
   }
@@ -382,7 +404,7 @@ class Coordinator implements UpdateCoordinator {
   #failed(run: UpdateRun, error: BerthError): void {
     const row = this.#options.store.book.get(run.id);
     // Over already, or the next daemon sees to it.
-    if (row?.state !== 'open' || this.#closing.signal.aborted) return;
+    if ((row?.state !== 'open' && row?.state !== 'switching') || this.#closing.signal.aborted) return;
     run.fail(error.code === 'cancelled' ? 'cancelled' : 'failed', error);
   }
 

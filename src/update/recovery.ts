@@ -13,7 +13,7 @@ export type Leftover =
 
 /** Judges an update that is not over. @param now monotonic milliseconds in the boot of `bootId` */
 export function judgeLeftover(row: Pick<UpdateRow, 'state' | 'reason' | 'trial'>, bootId: string, now: number): Leftover {
-  if (row.state === 'open') return { kind: 'undo' };
+  if (row.state === 'open' || row.state === 'switching') return { kind: 'undo' };
   if (row.state === 'rolling-back') return { kind: 'roll-back', reason: row.reason ?? '' };
   const before = readDeadline(row.trial);
   if (before === undefined) return { kind: 'roll-back', reason: 'what the database says of its trial cannot be read' };
@@ -22,15 +22,15 @@ export function judgeLeftover(row: Pick<UpdateRow, 'state' | 'reason' | 'trial'>
   return deadline.leftMs > 0 ? { kind: 'resume', deadline } : { kind: 'roll-back', reason: 'not proved in time' };
 }
 
-/** An update that goes on once the apps are there. */
-export interface Continued {
-  readonly id: number;
-  readonly leftover: Exclude<Leftover, { readonly kind: 'undo' }>;
-}
+/** What goes on once the supervisor knows the apps. */
+export type Continued =
+  | { readonly id: number; readonly leftover: Exclude<Leftover, { readonly kind: 'undo' }> }
+  /** Apps that were being stopped for an update that was undone: whatever became of them, it was not of themselves. */
+  | { readonly stopped: readonly string[] };
 
 /**
  * Brings the database in order before apps start: an update that had not switched is undone, the reboot counts for one
- * that is tried. Says what it did, and gives the updates that go on: forward, or back.
+ * that is tried. Says what it did, and gives what goes on: updates forward, or back; apps of undone ones again.
  */
 export function recoverUpdates(
   store: Pick<WritableStore, 'book'>,
@@ -41,10 +41,11 @@ export function recoverUpdates(
     const { id, details } = row;
     const leftover = judgeLeftover(row, bootId, monotonic);
     if (leftover.kind === 'undo') {
+      const stopped = row.state === 'switching' ? book.members(id).filter(({ oldImage }) => oldImage !== null).map(({ app }) => app) : [];
       const reason = 'berthd ended or power was cut before the switch; nothing was changed';
       book.end(id, { outcome: 'undone', code: 'cancelled', reason, endedAt: now, details });
       journal('notice', `update ${id} was undone: ${reason}`);
-      return [];
+      return stopped.length === 0 ? [] : [{ stopped }];
     }
     if (leftover.kind === 'resume') {
       // Before any app starts: a version that brings the device down does not do so for ever.

@@ -93,6 +93,8 @@ export class UpdateRun {
     lifecycle.hold(names);
     try {
       this.enter('switching');
+      // Should berthd be killed while they end, the next one knows that they did not do so by themselves.
+      store.book.note(this.id, { state: 'switching' });
       await lifecycle.halt(names);
       await Promise.all(copies.map(async (copy) => copy.last()));
       for (const member of members) await this.#makeData(member, candidates.get(member.app)!);
