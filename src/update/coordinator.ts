@@ -184,6 +184,8 @@ class Coordinator implements UpdateCoordinator {
     this.#stirred.emit(undefined);
     for (const { watch } of this.#live.values()) watch?.leave();
     await Promise.allSettled([...this.#live.values()].map(async ({ over }) => over));
+    // An update that is over may still have something to collect.
+    await this.#changes.run(async () => Promise.resolve());
   }
 
   /** Some of them may have ended, some may be about to, some may not have heard of it: all end and start again. */

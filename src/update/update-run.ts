@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { verifyImage } from '../image/index.ts';
-import { removeTree } from '../lib/durable.ts';
+import { removeTree, syncFileSystem } from '../lib/durable.ts';
 import { asBerthError, BerthError } from '../lib/errors.ts';
 import { formatDuration } from '../lib/units.ts';
 import type { BerthEvent } from '../lifecycle/index.ts';
@@ -245,7 +245,11 @@ export class UpdateRun {
       restarts: 0, failed: false, instance: null, lastExit: null,
     };
     const result = await lifecycle.runOnce(row, settings.migrate, { timeoutMs: settings.migrateTimeoutMs });
-    if (result.exitCode === 0) return;
+    if (result.exitCode === 0) {
+      // What it wrote is on disk before the version that counts on it is the one that runs.
+      await syncFileSystem(join(store.root, 'data'));
+      return;
+    }
     const how = result.timedOut ? `took longer than ${formatDuration(settings.migrateTimeoutMs)}` : result.signal === undefined ? `exited with ${result.exitCode}` : `was killed by ${result.signal}`;
     throw new BerthError('rolled_back', `${app} ${image.version}: its migration of the data ${how}; \`berth logs ${app}\` shows what it said`);
   }
