@@ -72,15 +72,17 @@ test(`berthd killed at ${kills} random moments of updates: all old or all new ea
   const payloads = await Promise.all(['1.0', '2.0', '3.0'].map(async (version) => makePayload(daemon.directory, version)));
   await api.must('POST', '/install?start=true', payloads[0]);
   await api.must('POST', '/install?start=true', await makePackage(daemon.directory, { name: 'bystander' }));
+  const began = performance.now();
+  await api.must('POST', '/install?allowDowngrade=true', payloads[1]);
+  const updateMs = performance.now() - began;
   const before = await settled(api);
   const bystander = before.find((app) => app.name === 'bystander')!;
   const outcomes = new Map<string, number>();
-  let kinds = 0;
+  let kinds = 1;
   for (let kill = 0; kill < kills; kill += 1) {
     const payload = payloads[(kinds = (kinds + 1 + chance.below(2)) % payloads.length)]!;
     const request = api.call('POST', '/install?allowDowngrade=true', payload).catch(() => undefined);
-    // An update takes about this long from its first byte to its end; the later part is the more delicate.
-    await delay(chance.below(1200));
+    await delay(chance.below(Math.ceil(updateMs)));
     await daemon.end('SIGKILL');
     await request;
     await daemon.start();

@@ -36,8 +36,9 @@ export const schemaSteps: readonly string[] = [
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     source TEXT NOT NULL,
     origin TEXT,
-    -- open: nothing has changed yet. trial: switched. rolling-back: switched, and to be taken back.
-    state TEXT NOT NULL CHECK (state IN ('open', 'trial', 'rolling-back', 'over')),
+    -- open: nothing has changed yet. switching: nor in this, but apps are being stopped. trial: switched.
+    -- rolling-back: switched, and to be taken back.
+    state TEXT NOT NULL CHECK (state IN ('open', 'switching', 'trial', 'rolling-back', 'over')),
     outcome TEXT,
     code TEXT,
     reason TEXT,

@@ -9,7 +9,7 @@ import { requireNobodyNeeds } from './dependents.ts';
 import { requireCopiesWithin } from './plan.ts';
 import { Queue } from './queue.ts';
 import { noDetails, readDetails, statusOf, UpdateRecord, type Details } from './record.ts';
-import type { Continued } from './recovery.ts';
+import { hasSwitched, type Continued } from './recovery.ts';
 import { freeRoom, requireRoom } from './space.ts';
 import { storedCandidate, surveyDevice, surveyPlan } from './surveyor.ts';
 import type { UpdatesOptions } from './tools.ts';
@@ -398,7 +398,7 @@ class Coordinator implements UpdateCoordinator {
   #endForgotten(): void {
     const { book } = this.#options.store;
     for (const row of book.underWay()) {
-      if ((row.state !== 'open' && row.state !== 'switching') || this.#live.has(row.id)) continue;
+      if (hasSwitched(row) || this.#live.has(row.id)) continue;
       book.end(row.id, { outcome: 'failed', endedAt: this.#options.clock.now(), details: row.details, code: 'io', reason: 'it failed before the switch, and the disk took no record of why' });
     }
   }
@@ -406,7 +406,7 @@ class Coordinator implements UpdateCoordinator {
   #failed(run: UpdateRun, error: BerthError): void {
     const row = this.#options.store.book.get(run.id);
     // Over already, or the next daemon sees to it.
-    if ((row?.state !== 'open' && row?.state !== 'switching') || this.#closing.signal.aborted) return;
+    if (row === undefined || hasSwitched(row) || this.#closing.signal.aborted) return;
     run.fail(error.code === 'cancelled' ? 'cancelled' : 'failed', error);
   }
 

@@ -11,9 +11,14 @@ export type Leftover =
   /** It is taken back. */
   | { readonly kind: 'roll-back'; readonly reason: string };
 
+/** False while nothing that is named in `apps` has changed. */
+export function hasSwitched({ state }: Pick<UpdateRow, 'state'>): boolean {
+  return state !== 'open' && state !== 'switching';
+}
+
 /** Judges an update that is not over. @param now monotonic milliseconds in the boot of `bootId` */
 export function judgeLeftover(row: Pick<UpdateRow, 'state' | 'reason' | 'trial'>, bootId: string, now: number): Leftover {
-  if (row.state === 'open' || row.state === 'switching') return { kind: 'undo' };
+  if (!hasSwitched(row)) return { kind: 'undo' };
   if (row.state === 'rolling-back') return { kind: 'roll-back', reason: row.reason ?? '' };
   const before = readDeadline(row.trial);
   if (before === undefined) return { kind: 'roll-back', reason: 'what the database says of its trial cannot be read' };
