@@ -4,8 +4,8 @@
  * Says what it does, changes nothing that is in order, and is silent then.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, readdirSync, readFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { delimiter, isAbsolute, join } from 'node:path';
 
 const oldestNode = 20;
 const checkout = join(import.meta.dirname ?? '.', '..');
@@ -30,6 +30,10 @@ const needs = [
   { anyOf: ['busybox'], package: 'busybox-static', purpose: 'what the containers of tests run', for: ['test'], containers: true },
   // On a developer's machine this package would start a service; there the one test that needs it is left out.
   ...(process.env.CI ? [{ anyOf: ['sshd'], package: 'openssh-server', purpose: 'berth over ssh is tested through a real sshd', for: ['test'], containers: true }] : []),
+  { anyOf: ['dbus-send'], package: 'dbus-bin', purpose: 'calls the update bus of an app, as three more clients do', for: ['test'], containers: true },
+  { anyOf: ['gdbus'], package: 'libglib2.0-bin', purpose: 'calls the update bus of an app', for: ['test'], containers: true },
+  { anyOf: ['busctl'], package: 'systemd', purpose: 'calls the update bus of an app', for: ['test'], containers: true },
+  { anyOf: ['/usr/lib/python3/dist-packages/dbus/__init__.py'], package: 'python3-dbus', purpose: 'calls the update bus of an app', for: ['test'], containers: true },
   { anyOf: ['zstd'], package: 'zstd', purpose: 'checks that packages are readable by other tools', for: ['test'] },
 ];
 
@@ -47,8 +51,9 @@ function giveUp(...lines) {
 const administratorPrograms = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 const libraryDirectories = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/usr/lib'];
 
-/** True if a program is on the PATH or among the administrator's, or a library where the loader finds it. */
+/** True if a program is on the PATH or among the administrator's, a library where the loader finds it, or a file at its place. */
 function isThere(name) {
+  if (isAbsolute(name)) return existsSync(name);
   const isLibrary = name.includes('.so.');
   const directories = isLibrary ? libraryDirectories : [...(process.env.PATH ?? '').split(delimiter), ...administratorPrograms];
   return directories.some((directory) => {

@@ -42,7 +42,7 @@ test('an app serves a unix socket that only those who import it see', options, a
   await install({ name: 'stranger', control: { Depends: 'server' } });
   await talk(device, 'hello-over-there');
   assert.equal((await inside('client', 'cat /run/imports/server/log/greeting')).stdout, 'ready\n');
-  assert.equal((await inside('stranger', 'ls /run')).stdout, '');
+  assert.equal((await inside('stranger', 'ls /run')).stdout, 'berth\n');
   assert.equal((await inside('stranger', 'busybox find / -name greeting -o -name socket 2>/dev/null')).stdout, '');
 });
 

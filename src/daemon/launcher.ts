@@ -19,7 +19,7 @@ export interface LauncherOptions {
   readonly runtime: Runtime;
   readonly exchange: Exchange;
   /** Gives the host directory of an app's update bus, which is then served. */
-  readonly openBus?: (app: string) => Promise<string>;
+  readonly openBus: (app: string) => Promise<string>;
 }
 
 export function openLauncher({ store, runtime, exchange, openBus }: LauncherOptions): Launcher {
@@ -40,7 +40,7 @@ export function openLauncher({ store, runtime, exchange, openBus }: LauncherOpti
             const [provider = '', name = ''] = wanted.split('/');
             return exchange.open(provider, name);
           });
-          const busPath = await openBus?.(app.name);
+          const busPath = await openBus(app.name);
           const { config } = planLaunch(launch, {
             app: app.name,
             bundle: store.imagePaths(app.image).bundle,
@@ -48,7 +48,7 @@ export function openLauncher({ store, runtime, exchange, openBus }: LauncherOpti
             cgroupPath: runtime.cgroupPath(app.name),
             exportPaths,
             importPaths,
-            ...(busPath === undefined ? {} : { busPath }),
+            busPath,
           });
           return { id, app: app.name, config };
         },

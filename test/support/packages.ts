@@ -4,6 +4,7 @@
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../../src/lib/process.ts';
+import { copyPrograms, copyPythonModules } from './programs.ts';
 import { makeRootfs } from './rootfs.ts';
 
 export interface PackageOptions {
@@ -25,6 +26,10 @@ export interface PackageOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** Permission bits of such files, by path. */
   readonly modes?: Readonly<Record<string, number>>;
+  /** Programs of this machine that are there, too, by their paths. */
+  readonly programs?: readonly string[];
+  /** Modules of this machine's Python that are there with all that they import. */
+  readonly pythonModules?: readonly string[];
   readonly outer?: 'ar' | 'tar.gz';
   readonly compression?: 'gz' | 'xz' | 'zst';
 }
@@ -65,6 +70,8 @@ export async function makePackage(directory: string, options: PackageOptions): P
     mkdirSync(join(data, 'rootfs', path, '..'), { recursive: true });
     writeFileSync(join(data, 'rootfs', path), text);
   }
+  await copyPrograms(join(data, 'rootfs'), options.programs ?? []);
+  await copyPythonModules(join(data, 'rootfs'), options.pythonModules ?? []);
   for (const [path, mode] of Object.entries(options.modes ?? {})) chmodSync(join(data, 'rootfs', path), mode);
   writeFileSync(join(data, 'config.json'), options.config ?? JSON.stringify(ociConfig(options)));
   const fields = { Package: name, Version: version, Architecture: architecture, Maintainer: 'nobody', Description: `${name} for a test`, ...options.control };
