@@ -6,6 +6,7 @@ import { dialStdio } from './commands/dial-stdio.ts';
 import { doctor } from './commands/doctor.ts';
 import { events } from './commands/events.ts';
 import { exec } from './commands/exec.ts';
+import { factory } from './commands/factory.ts';
 import { helpCommand } from './commands/help.ts';
 import { images } from './commands/images.ts';
 import { importImage } from './commands/import.ts';
@@ -34,6 +35,7 @@ export const commands: readonly Command[] = [
   events,
   exec,
   images,
+  factory,
   doctor,
   version,
   completionCommand(() => commands),

@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import { defaultLimits, type PackageLimits } from '../image/index.ts';
 import { BerthError, isErrno } from '../lib/errors.ts';
 import { parseDuration, parseSize } from '../lib/units.ts';
+import { parseYamlFile } from '../lib/yaml-file.ts';
 import { defaultRules, parseWindow, type UpdateRules } from '../update/index.ts';
 
 const size = v.pipe(v.union([v.string(), v.number()]), v.rawTransform(({ dataset, addIssue, NEVER }) => {
@@ -151,25 +152,4 @@ async function readConfigFile(path: string | undefined): Promise<ConfigFile> {
     throw new BerthError('usage', `cannot read the configuration: ${(error as Error).message}`, { cause: error });
   }
   return parseYamlFile(schema, text, path ?? defaultConfigPath);
-}
-
-/**
- * A YAML document as its schema says it is. An empty document is an empty object.
- * @throws BerthError `usage` naming file and key
- */
-export async function parseYamlFile<S extends v.GenericSchema>(fileSchema: S, text: string, path: string): Promise<v.InferOutput<S>> {
-  const yaml = await import('yaml');
-  let document: unknown;
-  try {
-    document = yaml.parse(text) ?? {};
-  } catch (error) {
-    throw new BerthError('usage', `${path}: ${(error as Error).message}`, { cause: error });
-  }
-  const result = v.safeParse(fileSchema, document);
-  if (result.success) return result.output;
-  const issue = result.issues[0];
-  const key = v.getDotPath(issue);
-  // A strict object reports a key that it does not know as expecting `never`.
-  const fault = issue.expected === 'never' ? 'not a key that Berth knows' : issue.message;
-  throw new BerthError('usage', `${path}: ${key === null ? '' : `${key}: `}${fault}`);
 }

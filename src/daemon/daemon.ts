@@ -4,16 +4,16 @@ import { serveAppBuses, type AppBuses } from '../dbus/index.ts';
 import { serveNative } from '../http/index.ts';
 import { hostArchitectures, type WorkerCommand } from '../image/index.ts';
 import { systemClock } from '../lib/clock.ts';
+import { asBerthError } from '../lib/errors.ts';
 import type { Journal } from '../lib/journal.ts';
 import { takeLock } from '../lib/lock.ts';
 import { openSupervisor } from '../lifecycle/index.ts';
 import { openExchange, openRuntime } from '../runtime/index.ts';
 import { openStore } from '../store/index.ts';
-import { openFolders, openUpdates, recoverUpdates, type UpdatesOptions } from '../update/index.ts';
+import { openFolders, openUpdates, readPlatform, recoverUpdates, type UpdatesOptions } from '../update/index.ts';
 import type { Config } from './config.ts';
 import { examineHost } from './doctor.ts';
 import { openLauncher } from './launcher.ts';
-import { readPlatform } from './platform.ts';
 
 export interface Daemon {
   /** Resolves when every app that should run was tried. */
@@ -41,7 +41,10 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
   const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   // Before anybody looks at which images the apps have.
   const continued = recoverUpdates(store, { bootId, now: clock.now(), monotonic: clock.monotonic(), journal });
-  await store.collect();
+  await store.collect().catch((error: unknown) => {
+    // What cannot be deleted is no reason for apps not to run.
+    journal('warning', `what is no longer needed could not be deleted yet: ${asBerthError(error).message}`);
+  });
   const runtime = await openRuntime({
     runDir: config.run,
     logDir: config.logs.directory,

@@ -16,6 +16,12 @@ export function hostArchitectures(nodeArch: string = arch): readonly string[] {
   return namesOf[nodeArch] ?? [nodeArch];
 }
 
+/** The names of the architecture that has this name among them; without a name, this machine's. */
+export function architecturesWith(name: string | undefined): readonly string[] {
+  if (name === undefined) return hostArchitectures();
+  return Object.values(namesOf).find((names) => names.includes(name)) ?? [name];
+}
+
 /** Whether a package with this `Architecture` runs where the `accepted` names are those of the machine. */
 export function isArchitectureAccepted(architecture: string, accepted: readonly string[] = hostArchitectures()): boolean {
   return everywhere.includes(architecture) || accepted.includes(architecture);

@@ -26,8 +26,10 @@ export class BundleWriter {
     this.#bundle = bundle;
     this.#chown = chown;
     mkdirSync(bundle, 0o700);
-    // Entries below get the same, also where a directory hands its group down (mkdir(2)).
-    this.#owner = lstatSync(bundle);
+    const made = lstatSync(bundle);
+    // Entries below get the same, also where a directory hands its group down (mkdir(2)). Under fakeroot(1), what root
+    // made seems to be another's: then every entry is given, so that fakeroot learns whose it is.
+    this.#owner = chown && process.geteuid?.() === 0 && made.uid !== 0 ? { uid: NaN, gid: NaN } : made;
   }
 
   /** A directory that only this process can look into until {@link finishDir}. */

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestHex, type Digest } from '../lib/digest.ts';
@@ -41,6 +41,8 @@ export interface WritableStore extends Store {
   /** Deletes everything in staging; for the start, when no update is under way. */
   clearStaging(): Promise<void>;
   close(): void;
+  /** Closes a store that is going to be copied to devices: it has no id then, and each device gives its copy one. */
+  closeWithoutId(): void;
 }
 
 const appColumns: Readonly<Record<keyof AppState, string>> = {
@@ -185,6 +187,12 @@ class SqliteStore implements WritableStore {
 
   close(): void {
     this.#sql.close();
+  }
+
+  closeWithoutId(): void {
+    this.#sql.run(`DELETE FROM meta WHERE name = 'store-id'`);
+    this.#sql.close();
+    rmSync(join(this.root, 'store-id'), { force: true });
   }
 
   async #removeOthers(folder: string, isNamed: (name: string) => boolean): Promise<void> {

@@ -13,8 +13,9 @@ const halfMade = ':new';
  * paths. Each is there wholly or not at all, and on disk, before an app that names it is.
  * @param data the directory of the app's generation of data
  * @param paths in the container, such as `/var/lib/app`; unpacking has seen to it that no link of `rootfs` lies on one
+ * @param ask looks at a directory of the image; nothing if it is not there
  */
-export async function makeDataDirectories(data: string, paths: readonly string[], rootfs: string): Promise<void> {
+export async function makeDataDirectories(data: string, paths: readonly string[], rootfs: string, ask: Ask = statIfThere): Promise<void> {
   const fresh = join(data, halfMade);
   let made = false;
   for (const path of paths) {
@@ -22,7 +23,7 @@ export async function makeDataDirectories(data: string, paths: readonly string[]
     if ((await statIfThere(directory)) !== undefined) continue;
     await removeTree(fresh);
     await mkdir(fresh, { recursive: true, mode: 0o700 });
-    const model = await statIfThere(join(rootfs, path));
+    const model = await ask(join(rootfs, path));
     if (model !== undefined) {
       await chown(fresh, model.uid, model.gid);
       await chmod(fresh, model.mode & 0o1777);
@@ -32,6 +33,9 @@ export async function makeDataDirectories(data: string, paths: readonly string[]
   }
   if (made) await syncFileSystem(data);
 }
+
+/** Whose a directory is, and its permission bits. */
+export type Ask = (path: string) => Promise<Pick<Stats, 'uid' | 'gid' | 'mode'> | undefined>;
 
 async function statIfThere(path: string): Promise<Stats | undefined> {
   try {

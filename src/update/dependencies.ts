@@ -1,4 +1,4 @@
-import { formatDepends, satisfies, type Dependency, type DependencyAlternative } from '../image/index.ts';
+import { formatDepends, parseDepends, satisfies, type Dependency, type DependencyAlternative } from '../image/index.ts';
 import { BerthError } from '../lib/errors.ts';
 
 /** Something that satisfies a dependency: an installed app, or a service that the device declares. */
@@ -26,6 +26,17 @@ export function missingDependencies(depends: readonly Dependency[], provided: re
         .filter((item) => dependency.some((alternative) => alternative.name === item.name))
         .map(({ name, version }) => (version === undefined ? { name } : { name, version })),
     }));
+}
+
+/**
+ * Parts of a `Depends` that `provided` does not satisfy, and the others, as a package writes them. Where `provided` is
+ * undefined, nothing is left open.
+ */
+export function dependenciesLeftOpen(depends: string, provided: readonly Provided[] | undefined): { readonly wanted: string; readonly others: string } {
+  if (provided === undefined) return { wanted: '', others: depends };
+  const isOpen = (dependency: Dependency): boolean => missingDependencies([dependency], provided).length > 0;
+  const parsed = parseDepends(depends);
+  return { wanted: formatDepends(parsed.filter(isOpen)), others: formatDepends(parsed.filter((dependency) => !isOpen(dependency))) };
 }
 
 /** @throws BerthError `dependency` that lists all that is missing */

@@ -9,5 +9,8 @@ export type { UpdateRules } from './rules.ts';
 export { parseWindow } from './window.ts';
 export type { UpdatesOptions } from './tools.ts';
 export type { Provided } from './dependencies.ts';
+export { readPlatform } from './platform.ts';
+export { preload } from './preload.ts';
+export type { PreloadedApp, PreloadOptions, PreloadProgress, PreloadReport } from './preload.ts';
 export { updateOutcomes, updatePhases, updateSources } from './types.ts';
 export type * from './types.ts';

@@ -2,8 +2,8 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { asBerthError, BerthError, isErrno } from '../lib/errors.ts';
-import type { Provided } from '../update/index.ts';
-import { parseYamlFile } from './config.ts';
+import { parseYamlFile } from '../lib/yaml-file.ts';
+import type { Provided } from './dependencies.ts';
 
 const service = v.strictObject({
   name: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9.+-]*$/, 'not a name as Depends has it')),
