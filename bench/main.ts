@@ -1,5 +1,5 @@
 /** The figures that Berth promises, measured side by side with what it is compared with: `npm run bench`. */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { berthBundle, berthdBundle } from '../test/support/berthd.ts';
@@ -15,6 +15,7 @@ import { updateDowntime } from './figures/update-downtime.ts';
 import { updateGrowth } from './figures/update-growth.ts';
 import { updateThree } from './figures/update-three.ts';
 import { describeMachine, type Machine } from './machine.ts';
+import { withPart } from './parts.ts';
 import { notes, table, type Row } from './table.ts';
 import { Workbench } from './workbench.ts';
 
@@ -27,7 +28,7 @@ Names: ${figures.map(({ name }) => name).join(', ')}
 
   --quick       few rounds: to see that it works, not to compare
   --json        print all single values as JSON
-  --save        write bench/RESULTS.md (all figures only)
+  --save        write the figures of bench/RESULTS.md (all figures only)
   --plain-node  run berthd with Node's own settings, not those it is shipped with
 `;
 
@@ -63,7 +64,7 @@ async function main(args: readonly string[]): Promise<void> {
   const chosen = figures.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
   const results = await measure(chosen, { quick: values.quick, plainNode: values['plain-node'], command: ['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' ') });
   process.stdout.write(values.json ? json(results) : `${table(results.rows)}\n`);
-  if (values.save) writeFileSync(join(import.meta.dirname, 'RESULTS.md'), document(results));
+  if (values.save) save(document(results));
 }
 
 async function measure(chosen: readonly Figure[], options: { readonly quick: boolean; readonly plainNode: boolean; readonly command: string }): Promise<Results> {
@@ -82,6 +83,12 @@ async function measure(chosen: readonly Figure[], options: { readonly quick: boo
     for (const line of notes(row)) process.stderr.write(`  ${line}\n`);
   }
   return { date, command: options.command, machine, rows };
+}
+
+/** The rest of the file is of others. */
+function save(figures: string): void {
+  const path = join(import.meta.dirname, 'RESULTS.md');
+  writeFileSync(path, withPart(existsSync(path) ? readFileSync(path, 'utf8') : '', figures));
 }
 
 /** Ctrl-C leaves nothing behind either. The result ends it. */

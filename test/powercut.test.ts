@@ -1,47 +1,36 @@
-/** The power is cut at many moments while apps are installed, replaced and removed, on a real ext4. */
+/**
+ * The power is cut at many moments of everything that changes a device, on a real ext4. A sample with fresh seeds each
+ * time; `npm run test:powercut` tries a thousand moments of each operation.
+ */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { test } from 'node:test';
-import { run } from '../src/lib/process.ts';
-import { projectRoot, whyNoContainers } from './support/berthd.ts';
-import { makePackage } from './support/packages.ts';
-import { storeFolder } from './powercut/plan.ts';
+import { availableParallelism } from 'node:os';
+import { after, before, test } from 'node:test';
+import { Campaign, mounts, subjects } from './powercut/campaign.ts';
+import { whyNoPowerCuts } from './powercut/rig.ts';
+import { whyNoContainers } from './support/berthd.ts';
 
-const rig = join(projectRoot, '../shared/powercut/powercut');
+/** Moments in all. */
+const sample = 320;
+const points = Math.ceil(sample / (subjects.length * mounts.length));
+const seed = Date.now() % 1_000_000;
 
-/** Moments that are tried; more by hand: `POWERCUT_POINTS=2000 npm test -- test/powercut.test.ts`. */
-const points = process.env['POWERCUT_POINTS'] ?? '60';
+const skip = whyNoPowerCuts() ?? whyNoContainers();
+let campaign: Campaign | undefined;
 
-function whyNotHere(): string | undefined {
-  if (existsSync(rig)) return whyNoContainers();
-  if (process.env['CI'] !== undefined) throw new Error('the power-cut rig is missing, and in CI this must run');
-  return 'the power-cut rig (../shared/powercut) is not here';
-}
+before(async () => {
+  if (skip === undefined) campaign = await Campaign.prepare(availableParallelism());
+});
 
-const skip = whyNotHere();
+after(async () => campaign?.[Symbol.asyncDispose]());
 
-for (const [name, options] of [
-  ['with a busy journal', ['--churn', '5']],
-  ['without the help of ext4 against missing syncs', ['--mount-opts', 'noauto_da_alloc']],
-] as const) {
-  test(`a power cut at ${points} moments of install, replacement and removal, ${name}, leaves the old or the new`, skip === undefined ? { timeout: 600_000 } : { skip }, async (t) => {
-    const directory = mkdtempSync('/var/tmp/berth-cut-');
-    t.after(() => { rmSync(directory, { recursive: true }); });
-    const seed = String(Date.now() % 1_000_000);
-    t.diagnostic(`seed ${seed}`);
-    for (const version of ['1.0', '2.0']) await makePackage(directory, { name: 'alpha', version, files: { 'etc/version': version } });
-    await makePackage(directory, { name: 'beta', annotations: { data: '/data' } });
-    const log = join(directory, 'disk.log');
-    const script = (file: string): string[] => [process.execPath, join(projectRoot, 'test/powercut', file)];
-    const mount = join(directory, 'mnt');
-    const env = { ...process.env, POWERCUT_NODE: process.execPath };
-    await must([rig, 'record', '--size', '64M', '--dir', mount, '--log', log, ...options, '--', ...script('operate.ts'), join(mount, storeFolder), directory], env);
-    await must([rig, 'explore', '--log', log, '--points', points, '--seed', seed, '--jobs', '2', '--', ...script('check.ts')], env);
-  });
-}
-
-async function must([command, ...args]: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
-  const { code, stdout, stderr } = await run(command!, args, { env, timeoutMs: 500_000 });
-  assert.equal(code, 0, `${command} ${args[0]}:\n${stdout}\n${stderr}`);
+for (const [number, { name, title }] of subjects.entries()) {
+  for (const [turn, mount] of mounts.entries()) {
+    test(`a power cut at ${points} moments is survived: ${title} (${mount})`, skip === undefined ? { timeout: 600_000 } : { skip }, async (t) => {
+      const piece = { operation: name, mount, points, seed: seed + number * mounts.length + turn };
+      t.diagnostic(`${name}, seed ${piece.seed}`);
+      const { failures, tried } = await campaign!.cut(piece);
+      assert.deepEqual(failures.map(({ point, again }) => `point ${point.k}, ${point.label}: ${point.failed}\n${point.out}\nagain: ${again}`), []);
+      assert.equal(tried, points, 'moments that differ');
+    });
+  }
 }

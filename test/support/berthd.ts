@@ -100,7 +100,7 @@ export class TestDaemon {
   /** A reboot up to where the daemon would be started. */
   async cutPower(): Promise<void> {
     await this.#stopEverything();
-    rmSync(this.runDir, { recursive: true });
+    rmSync(this.runDir, { recursive: true, force: true });
     writeFileSync(this.#bootId, `${randomUUID()}\n`);
   }
 
