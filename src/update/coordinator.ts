@@ -1,20 +1,20 @@
 import type { Readable } from 'node:stream';
-import { unpackPayloadInChild } from '../image/index.ts';
+import { unpackPayloadInChild, type PayloadPackage } from '../image/index.ts';
 import { asBerthError, BerthError } from '../lib/errors.ts';
 import { Signal } from '../lib/emitter.ts';
 import { storageOf } from '../store/index.ts';
-import { candidateOf, judge, type Candidate } from './candidate.ts';
-import { delayOf, type Deferral } from './deferral.ts';
-import { requireNobodyNeeds } from './dependents.ts';
-import { requireCopiesWithin } from './plan.ts';
+import { candidateOf, type Candidate } from './candidate.ts';
+import { Gate } from './gate.ts';
 import { Queue } from './queue.ts';
-import { noDetails, readDetails, statusOf, UpdateRecord, type Details } from './record.ts';
+import { noDetails, readDetails, UpdateRecord, type Details } from './record.ts';
 import { hasSwitched, type Continued } from './recovery.ts';
+import { removeApp } from './removal.ts';
+import { Roster } from './roster.ts';
 import { freeRoom, requireRoom } from './space.ts';
-import { storedCandidate, surveyDevice, surveyPlan } from './surveyor.ts';
+import { judgeAndPlan, reportOf, storedCandidate, type Choice } from './surveyor.ts';
 import type { UpdatesOptions } from './tools.ts';
 import type { TrialWatch } from './trial-watch.ts';
-import type { AppStorage, AppUpdate, InstallOptions, InstallReport, UpdatedApp, UpdateOptions, UpdatePlan, UpdateProgress, UpdateReport, Updates, UpdateStatus } from './types.ts';
+import type { AppStorage, AppUpdate, InstallOptions, UpdateOptions, UpdatePlan, UpdateProgress, UpdateReport, Updates, UpdateStatus } from './types.ts';
 import { endAll, UpdateRun } from './update-run.ts';
 
 /** What `berthd` itself uses besides the façade. */
@@ -30,23 +30,8 @@ export function openUpdates(options: UpdatesOptions): UpdateCoordinator {
   return new Coordinator(options);
 }
 
-/** An update under way. */
-interface Live {
-  readonly run: UpdateRun;
-  /** Settles when it is over, however it ends. */
-  readonly over: Promise<unknown>;
-  watch?: TrialWatch;
-  /** Monotonic milliseconds; set while it is ready and may be put off. */
-  readySince?: number | undefined;
-}
-
 /** Where candidates come from. */
 type Acquire = (run: UpdateRun, signal: AbortSignal) => Promise<{ readonly candidates: readonly Candidate[] } & AsyncDisposable>;
-
-interface Choice extends Omit<InstallOptions, 'signal'> {
-  /** A person goes back to an image that ran here: floors neither count nor change, nothing is tried. */
-  readonly wayBack?: boolean;
-}
 
 class Coordinator implements UpdateCoordinator {
   readonly #options: UpdatesOptions;
@@ -56,15 +41,14 @@ class Coordinator implements UpdateCoordinator {
   readonly #turns = new Queue();
   /** One change of what is installed after the other; short, so that a removal does not wait for a trial. */
   readonly #changes = new Queue();
-  readonly #live = new Map<number, Live>();
-  readonly #deferrals = new Map<string, Deferral>();
-  /** Something changed that a waiting update may wait for. */
-  readonly #stirred = new Signal<undefined>();
+  readonly #roster = new Roster();
+  readonly #gate: Gate;
   readonly #appUpdates = new Signal<string>();
   readonly #closing = new AbortController();
 
   constructor(options: UpdatesOptions) {
     this.#options = options;
+    this.#gate = new Gate(options);
   }
 
   async install(payload: Readable, options: InstallOptions): Promise<UpdateReport> {
@@ -78,71 +62,67 @@ class Coordinator implements UpdateCoordinator {
     const { unpackWorker, limits, ready } = this.#options;
     const { packages } = await this.#payloads.run(async () => unpackPayloadInChild(payload, undefined, { worker: unpackWorker, limits }));
     await ready;
-    return this.#judge(this.#candidates(packages), options);
+    return judgeAndPlan(this.#options, this.#candidates(packages), options, { stored: false });
   }
 
-  async remove(app: string, options: { readonly purge: boolean }): Promise<void> {
-    return this.#changes.run(async () => this.#remove(app, options));
+  async remove(app: string, { purge }: { readonly purge: boolean }): Promise<void> {
+    await this.#changes.run(async () => removeApp(app, purge, this.#options, async () => this.#collect()));
+    this.#gate.forget(app);
   }
 
   list(): readonly UpdateStatus[] {
-    return this.#options.store.book.list().map((row) => this.#status(row));
+    return this.#options.store.book.list().map((row) => this.#roster.status(row));
   }
 
   show(id: number): UpdateStatus {
     const row = this.#options.store.book.get(id);
     if (row === undefined) throw new BerthError('not_found', `there is no update ${id}; \`berth updates\` shows those that are known`);
-    return this.#status(row);
+    return this.#roster.status(row);
   }
 
   confirm(app: string, by: 'app' | 'operator'): UpdateStatus {
-    const { live, watch } = this.#trialOf(app);
+    this.#options.lifecycle.show(app);
+    const { run, watch } = this.#roster.trialOf(app);
     watch.confirm(app, by);
-    return this.show(live.run.id);
+    return this.show(run.id);
   }
 
   fail(app: string, reason: string): void {
-    this.#trialOf(app).watch.fail(`${app} says that it does not run well: ${reason}`);
+    this.#roster.trialOf(app).watch.fail(`${app} says that it does not run well: ${reason}`);
   }
 
   async rollback(app: string): Promise<UpdateStatus> {
     const { store, lifecycle } = this.#options;
     lifecycle.show(app);
-    const live = this.#liveOf(app);
+    const live = this.#roster.of(app);
     if (live?.watch !== undefined) {
       live.watch.fail('rolled back by hand');
-      await live.over;
+      await live.over.catch(() => undefined);
       return this.show(live.run.id);
     }
     if (live !== undefined) throw new BerthError('busy', `update ${live.run.id} of ${app} is ${live.run.record.phase}; try again when it is over`);
     const [previous] = store.book.previous(app);
     if (previous === undefined) throw new BerthError('conflict', `no image of ${app} is kept to go back to`);
     const candidates = [storedCandidate(this.#options, store.app(app)!, previous)];
-    const choice: Choice = { source: 'operator', origin: 'rollback', start: false, now: true, wayBack: true };
-    const { update } = await this.#begin(choice, async () => ({ candidates, [Symbol.asyncDispose]: async () => Promise.resolve() }));
+    const { update } = await this.#begin(
+      { source: 'operator', origin: 'rollback', start: false, now: true, wayBack: true },
+      async () => ({ candidates, [Symbol.asyncDispose]: async () => Promise.resolve() }),
+    );
     return this.show(update);
   }
 
   defer(app: string, seconds: number): number {
-    const { store, clock, rules, settings } = this.#options;
+    const { store, rules, settings } = this.#options;
     const row = store.app(app);
     if (row === undefined) throw new BerthError('not_found', `no app is named "${app}"`);
     const mostMs = Math.min(settings(row).deferMs, rules.deferMaxMs);
     if (mostMs === 0) throw new BerthError('denied', `the image of ${app} does not declare that it may put updates off (annotation org.berth.defer)`);
-    const now = clock.monotonic();
-    const readySince = this.#liveOf(app)?.readySince ?? now;
-    const grantedMs = Math.max(Math.min(seconds * 1000, readySince + mostMs - now), 0);
-    this.#deferrals.set(app, { app, until: now + grantedMs, mostMs });
-    this.#stirred.emit(undefined);
-    return Math.floor(grantedMs / 1000);
+    return Math.floor(this.#gate.defer(app, seconds * 1000, { mostMs, readySince: this.#roster.of(app)?.readySince }) / 1000);
   }
 
   appUpdate(app: string): AppUpdate {
     this.#options.lifecycle.show(app);
-    const live = this.#liveOf(app);
-    const isTried = live?.watch?.waiting().has(app) ?? false;
-    const pending = live?.readySince === undefined ? undefined : live.run.record.apps.find((member) => member.app === app)?.to.version;
-    return { trial: isTried, leftMs: isTried ? live!.watch!.leftMs : 0, pending: pending ?? '' };
+    return this.#roster.appUpdate(app);
   }
 
   onAppUpdate(listener: (app: string) => void): () => void {
@@ -174,16 +154,15 @@ class Coordinator implements UpdateCoordinator {
         else await this.#prove(run, watch);
       };
       const over = this.#untilOver(id, this.#turns.run(goOn));
-      this.#live.set(id, { run, over, ...(watch === undefined ? {} : { watch }) });
+      this.#roster.add({ run, over, ...(watch === undefined ? {} : { watch }) });
       void over.catch(() => undefined);
     }
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#stirred.emit(undefined);
-    for (const { watch } of this.#live.values()) watch?.leave();
-    await Promise.allSettled([...this.#live.values()].map(async ({ over }) => over));
+    for (const { watch } of this.#roster.all()) watch?.leave();
+    await Promise.allSettled(this.#roster.all().map(async ({ over }) => over));
     // An update that is over may still have something to collect.
     await this.#changes.run(async () => Promise.resolve());
   }
@@ -205,7 +184,7 @@ class Coordinator implements UpdateCoordinator {
   }
 
   /** Begins an update; resolves when it is committed, or with `wait: false` when it is sure that it can be tried. */
-  async #begin(choice: Choice & Pick<InstallOptions, 'signal'>, acquire: Acquire): Promise<UpdateReport> {
+  async #begin(choice: Choice & Pick<InstallOptions, 'signal' | 'wait' | 'onProgress'>, acquire: Acquire): Promise<UpdateReport> {
     const { store, clock } = this.#options;
     requireGoOn(this.#closing.signal, 'unavailable');
     const wait = choice.wait ?? true;
@@ -221,7 +200,7 @@ class Coordinator implements UpdateCoordinator {
     const run = this.#open(id, noDetails, choice.onProgress);
     const checked = Promise.withResolvers<void>();
     const over = this.#untilOver(id, this.#carryOut(run, choice, acquire, signal, checked.resolve));
-    this.#live.set(id, { run, over });
+    this.#roster.add({ run, over });
     if (wait) return over;
     over.catch(() => undefined);
     await Promise.race([checked.promise, over]);
@@ -234,15 +213,13 @@ class Coordinator implements UpdateCoordinator {
   }
 
   async #untilOver<T>(id: number, work: Promise<T>): Promise<T> {
-    const apps = (): readonly string[] => this.#live.get(id)?.run.record.apps.map(({ app }) => app) ?? [];
     try {
       return await work;
     } finally {
-      const touched = apps();
-      this.#live.delete(id);
+      const { apps } = this.#roster.get(id).run.record;
+      this.#roster.delete(id);
       await this.#changes.run(async () => this.#collect(id));
-      this.#stirred.emit(undefined);
-      for (const app of touched) this.#appUpdates.emit(app);
+      for (const { app } of apps) this.#appUpdates.emit(app);
     }
   }
 
@@ -255,12 +232,12 @@ class Coordinator implements UpdateCoordinator {
       await ready;
       requireGoOn(signal);
       // Refused at once where it can be; judged again when its turn has come.
-      const plan = await this.#judge(candidates, choice, { stored: true });
+      const plan = await judgeAndPlan(this.#options, candidates, choice, { stored: true });
       run.record.concerns(plan.apps.map(({ app, from, to }) => ({ app, ...(from === undefined ? {} : { from }), to })));
       const names = plan.apps.map(({ app }) => app);
       checked();
-      await this.#permitted(run, names, choice, signal);
-      this.#supersede(run.id, names);
+      await this.#pass(run, names, choice, signal);
+      this.#roster.supersede(run.id, names);
       if (this.#turns.busy) run.enter('queued');
       return await this.#turns.run(async () => this.#takeTurn(run, candidates, choice, signal));
     } catch (thrown) {
@@ -273,7 +250,8 @@ class Coordinator implements UpdateCoordinator {
   async #takeTurn(run: UpdateRun, candidates: readonly Candidate[], choice: Choice, signal: AbortSignal): Promise<UpdateReport> {
     requireGoOn(signal);
     this.#endForgotten();
-    const plan = await this.#judge(candidates, choice, { stored: true });
+    const live = this.#roster.get(run.id);
+    const plan = await judgeAndPlan(this.#options, candidates, choice, { stored: true });
     const names = plan.apps.map(({ app }) => app);
     run.enter('storing');
     const members = await this.#changes.run(async () => run.store(plan, candidates, { allowDowngrade: choice.allowDowngrade ?? false, keepFloors: choice.wayBack ?? false }));
@@ -281,22 +259,23 @@ class Coordinator implements UpdateCoordinator {
     const copies = await run.copy(members, plan, signal);
     let watch: TrialWatch | undefined;
     try {
-      await this.#permitted(run, names, choice, signal);
-      this.#live.get(run.id)!.readySince = undefined;
+      await this.#pass(run, names, choice, signal);
+      live.readySince = undefined;
       const byName = new Map(candidates.map((candidate) => [candidate.image.package, candidate]));
-      watch = await this.#changes.run(async () => run.switchOver(members, plan, byName, copies));
+      watch = await this.#changes.run(async () => run.switchOver(members, plan, byName, copies, (begun) => {
+        // Known before anything starts, since an app may confirm as its first act.
+        live.watch = begun;
+      }));
     } finally {
       await endAll(copies);
     }
     if (watch === undefined) run.tellCommitted();
     else await this.#prove(run, watch);
-    return { update: run.id, outcome: 'committed', installed: candidates.map((candidate) => this.#report(candidate, plan)) };
+    return { update: run.id, outcome: 'committed', installed: candidates.map((candidate) => reportOf(candidate, plan, this.#options)) };
   }
 
   /** From the switch to the commit, or all the way back. */
   async #prove(run: UpdateRun, watch: TrialWatch): Promise<void> {
-    const live = this.#live.get(run.id)!;
-    live.watch = watch;
     run.enter('trial');
     for (const { app } of run.record.apps) this.#appUpdates.emit(app);
     watch.begin();
@@ -332,73 +311,34 @@ class Coordinator implements UpdateCoordinator {
     }
   }
 
-  #candidates(packages: Awaited<ReturnType<typeof unpackPayloadInChild>>['packages']): readonly Candidate[] {
+  #candidates(packages: readonly PayloadPackage[]): readonly Candidate[] {
     const { architectures, clock } = this.#options;
     return packages.map((item) => candidateOf(item, architectures, clock.now()));
   }
 
-  /** @param stored the images are on disk already, in staging */
-  async #judge(candidates: readonly Candidate[], choice: Choice, { stored = false }: { readonly stored?: boolean } = {}): Promise<UpdatePlan> {
-    const device = await surveyDevice(this.#options, candidates);
-    judge(candidates, device, { allowDowngrade: (choice.allowDowngrade ?? false) || (choice.wayBack ?? false) });
-    const plan = await surveyPlan(this.#options, device, candidates, choice);
-    requireCopiesWithin(plan, this.#options.rules);
-    if (stored) {
-      const copies = plan.apps.filter(({ snapshot }) => snapshot === 'copy');
-      const needs = { bytes: copies.reduce((sum, app) => sum + app.dataBytes, 0), inodes: copies.reduce((sum, app) => sum + app.dataInodes, 0) };
-      if (copies.length > 0) requireRoom(needs, plan.free, 'to copy the data before the update (--no-snapshot updates without a copy)');
-    }
-    return plan;
-  }
-
   /** Waits for windows, and for apps that have put it off. */
-  async #permitted(run: UpdateRun, names: readonly string[], { now = false }: Choice, signal: AbortSignal): Promise<void> {
+  async #pass(run: UpdateRun, apps: readonly string[], { now = false }: Choice, signal: AbortSignal): Promise<void> {
+    const live = this.#roster.get(run.id);
+    live.readySince ??= this.#options.clock.monotonic();
+    if (!now) {
+      await this.#gate.pass({
+        apps,
+        since: live.readySince,
+        signal,
+        waiting: (why) => {
+          run.waits(why);
+          for (const app of apps) this.#appUpdates.emit(app);
+        },
+      });
+    }
     requireGoOn(signal);
-    if (now) return;
-    const { clock, rules } = this.#options;
-    const live = this.#live.get(run.id)!;
-    live.readySince ??= clock.monotonic();
-    for (;;) {
-      requireGoOn(signal);
-      const delay = delayOf(names, { deferrals: [...this.#deferrals.values()], windows: rules.windows }, { readySince: live.readySince, now: clock.monotonic(), wall: new Date(clock.now()) });
-      if (delay === undefined) return;
-      run.enter('waiting');
-      if (run.record.waitingFor !== delay.why) {
-        run.record.waitingFor = delay.why;
-        this.#options.lifecycle.announce({ type: 'update.waiting', message: `update ${run.id} waits: ${delay.why}`, detail: { update: run.id } });
-        for (const app of names) this.#appUpdates.emit(app);
-      }
-      await this.#stirOr(delay.ms, signal);
-    }
-  }
-
-  /** Until the time is over (looked at anew each minute, as the wall clock may jump), something stirs or the signal aborts. */
-  async #stirOr(ms: number, signal: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const wake = (): void => {
-      resolve();
-    };
-    const cancel = this.#options.clock.after(Math.min(ms, 60_000), wake);
-    const stopListening = this.#stirred.on(wake);
-    signal.addEventListener('abort', wake, { once: true });
-    await promise;
-    signal.removeEventListener('abort', wake);
-    cancel();
-    stopListening();
-  }
-
-  /** A newer payload for the same apps ends a trial. */
-  #supersede(id: number, names: readonly string[]): void {
-    for (const live of this.#live.values()) {
-      if (live.run.record.apps.some(({ app }) => names.includes(app))) live.watch?.fail(`superseded by update ${id}`);
-    }
   }
 
   /** Updates that failed when the disk took no record of it. */
   #endForgotten(): void {
     const { book } = this.#options.store;
     for (const row of book.underWay()) {
-      if (hasSwitched(row) || this.#live.has(row.id)) continue;
+      if (hasSwitched(row) || this.#roster.has(row.id)) continue;
       book.end(row.id, { outcome: 'failed', endedAt: this.#options.clock.now(), details: row.details, code: 'io', reason: 'it failed before the switch, and the disk took no record of why' });
     }
   }
@@ -410,26 +350,6 @@ class Coordinator implements UpdateCoordinator {
     run.fail(error.code === 'cancelled' ? 'cancelled' : 'failed', error);
   }
 
-  async #remove(app: string, { purge }: { readonly purge: boolean }): Promise<void> {
-    const { store, lifecycle, forget } = this.#options;
-    if (purge && store.app(app) === undefined && store.dropKeptData(app)) {
-      await this.#collect();
-      lifecycle.announce({ type: 'app.removed', app, message: `the data that ${app} had left was deleted` });
-      return;
-    }
-    const { version } = lifecycle.show(app);
-    if (this.#isMember(app)) throw new BerthError('conflict', `${app} is being updated; \`berth updates\` shows how far it is`);
-    const device = await surveyDevice(this.#options, []);
-    requireNobodyNeeds(app, device.platform, device.apps);
-    await lifecycle.stop(app);
-    store.commitRemove(app, { purge });
-    lifecycle.withdraw(app);
-    await forget(app);
-    this.#deferrals.delete(app);
-    await this.#collect();
-    lifecycle.announce({ type: 'app.removed', app, message: `${app} ${version} was removed${purge ? ' with its data' : ''}` });
-  }
-
   /** What is to be deleted and cannot be is tried again at the next change and the next start; the change stands. */
   async #collect(update?: number): Promise<void> {
     try {
@@ -438,51 +358,6 @@ class Coordinator implements UpdateCoordinator {
       const message = `what is no longer needed could not be deleted yet: ${asBerthError(error).message}`;
       this.#options.lifecycle.announce({ type: 'app.warning', message, ...(update === undefined ? {} : { detail: { update } }) });
     }
-  }
-
-  #isMember(app: string): boolean {
-    const { book } = this.#options.store;
-    return book.underWay().some(({ id }) => book.members(id).some((member) => member.app === app));
-  }
-
-  #liveOf(app: string): Live | undefined {
-    return [...this.#live.values()].find((live) => live.run.record.apps.some((member) => member.app === app));
-  }
-
-  #trialOf(app: string): { readonly live: Live; readonly watch: TrialWatch } {
-    this.#options.lifecycle.show(app);
-    const live = [...this.#live.values()].find(({ watch }) => watch?.waiting().has(app));
-    if (live?.watch === undefined) throw new BerthError('conflict', `${app} is not being tried: no update of it waits for a confirmation`);
-    return { live, watch: live.watch };
-  }
-
-  #status(row: Parameters<typeof statusOf>[0]): UpdateStatus {
-    const live = this.#live.get(row.id);
-    if (live === undefined || row.state === 'over') return statusOf(row, readDetails(row.details));
-    const { record } = live.run;
-    const trials = new Map<string, UpdatedApp['trial']>();
-    for (const [app, waitingFor] of live.watch?.waiting() ?? []) trials.set(app, { passed: waitingFor.length === 0, waitingFor });
-    return statusOf(row, record.details, {
-      trials,
-      ...(record.waitingFor === undefined ? {} : { waitingFor: record.waitingFor }),
-      ...(live.watch === undefined ? {} : { leftMs: live.watch.leftMs }),
-    });
-  }
-
-  #report({ image, warnings, withheld }: Candidate, plan: UpdatePlan): InstallReport {
-    const { from } = plan.apps.find(({ app }) => app === image.package)!;
-    return {
-      app: image.package,
-      version: image.version,
-      digest: image.digest,
-      ...(from === undefined ? {} : { replaced: from }),
-      signed: image.signed,
-      entries: image.entries,
-      bytes: image.bytes,
-      warnings,
-      withheld,
-      status: this.#options.lifecycle.show(image.package),
-    };
   }
 }
 

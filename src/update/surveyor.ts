@@ -1,10 +1,10 @@
 import type { LaunchSettings } from '../image/index.ts';
 import { measureTree, type AppRow } from '../store/index.ts';
-import { describeApp, type Candidate, type Device } from './candidate.ts';
-import { planUpdate, type Present, type Situation } from './plan.ts';
-import { freeRoom } from './space.ts';
+import { describeApp, judge, type Candidate, type Device } from './candidate.ts';
+import { planUpdate, requireCopiesWithin, type Present, type Situation } from './plan.ts';
+import { freeRoom, requireRoom } from './space.ts';
 import type { UpdatesOptions } from './tools.ts';
-import type { UpdateOptions, UpdatePlan } from './types.ts';
+import type { InstallReport, UpdateOptions, UpdatePlan } from './types.ts';
 
 /** States in which nothing of an app is there or will be by itself. */
 const restful: ReadonlySet<string> = new Set(['stopped', 'failed']);
@@ -20,8 +20,32 @@ export async function surveyDevice({ store, architectures, platform, settings }:
   return { architectures, platform: await platform(), apps, floors };
 }
 
+/** What whoever begins an update decides about it. */
+export interface Choice extends UpdateOptions {
+  /** A person goes back to an image that ran here: floors neither count nor change, nothing is tried. */
+  readonly wayBack?: boolean;
+}
+
+/**
+ * Judges candidates, and plans their update.
+ * @param stored their images are on disk already, in staging
+ * @throws BerthError `bad_package`, `dependency`, `downgrade`, `too_large`, `no_space`
+ */
+export async function judgeAndPlan(options: UpdatesOptions, candidates: readonly Candidate[], choice: Choice, { stored }: { readonly stored: boolean }): Promise<UpdatePlan> {
+  const device = await surveyDevice(options, candidates);
+  judge(candidates, device, { allowDowngrade: (choice.allowDowngrade ?? false) || (choice.wayBack ?? false) });
+  const plan = await surveyPlan(options, device, candidates, choice);
+  requireCopiesWithin(plan, options.rules);
+  const copies = plan.apps.filter(({ snapshot }) => snapshot === 'copy');
+  if (stored && copies.length > 0) {
+    const needs = { bytes: copies.reduce((sum, app) => sum + app.dataBytes, 0), inodes: copies.reduce((sum, app) => sum + app.dataInodes, 0) };
+    requireRoom(needs, plan.free, 'to copy the data before the update (--no-snapshot updates without a copy)');
+  }
+  return plan;
+}
+
 /** Looks at everything that the plan depends on, and makes it. */
-export async function surveyPlan(options: UpdatesOptions, device: Device, candidates: readonly Candidate[], choice: UpdateOptions & { readonly wayBack?: boolean }): Promise<UpdatePlan> {
+async function surveyPlan(options: UpdatesOptions, device: Device, candidates: readonly Candidate[], choice: Choice): Promise<UpdatePlan> {
   const { store, lifecycle, rules } = options;
   const present = new Map<string, Present>();
   const data = new Map<string, Awaited<ReturnType<typeof measureTree>>>();
@@ -47,6 +71,23 @@ export async function surveyPlan(options: UpdatesOptions, device: Device, candid
     wayBack: choice.wayBack ?? false,
   };
   return planUpdate(situation);
+}
+
+/** What was installed of a candidate, and how the app is now. */
+export function reportOf({ image, warnings, withheld }: Candidate, plan: UpdatePlan, { lifecycle }: UpdatesOptions): InstallReport {
+  const { from } = plan.apps.find(({ app }) => app === image.package)!;
+  return {
+    app: image.package,
+    version: image.version,
+    digest: image.digest,
+    ...(from === undefined ? {} : { replaced: from }),
+    signed: image.signed,
+    entries: image.entries,
+    bytes: image.bytes,
+    warnings,
+    withheld,
+    status: lifecycle.show(image.package),
+  };
 }
 
 /** An image that is in the store, as a candidate: for the way back by hand. */

@@ -15,8 +15,9 @@ import { readTrial, writeTrial, type AppTrial } from './trial.ts';
 import { TrialWatch } from './trial-watch.ts';
 import type { PlannedApp, UpdateOutcome, UpdatePhase, UpdatePlan } from './types.ts';
 
-/** How long to wait before what must come about is tried again: the disk was full, an app could not be stopped. */
-const retryMs = 10_000;
+/** How long to wait before what must come about is tried again (the disk was full, an app could not be stopped): at first, and at most. */
+const firstRetryMs = 250;
+const mostRetryMs = 10_000;
 
 /** One update in motion, step by step; the coordinator says when. */
 export class UpdateRun {
@@ -40,6 +41,13 @@ export class UpdateRun {
     this.record.enter(phase);
     const { lifecycle } = this.#options;
     lifecycle.announce({ type: 'update.phase', message: `update ${this.id}: ${phase}`, detail: { update: this.id, phase } });
+  }
+
+  /** Ready, but something keeps it from switching. */
+  waits(why: string): void {
+    this.enter('waiting');
+    this.record.waitingFor = why;
+    this.#options.lifecycle.announce({ type: 'update.waiting', message: `update ${this.id} waits: ${why}`, detail: { update: this.id } });
   }
 
   /** Puts the new images on disk and names them, with the way back, in the database. Nothing has stopped yet. */
@@ -85,8 +93,9 @@ export class UpdateRun {
   /**
    * Stops the old versions, brings the copies up to date, lets the new ones migrate their data, and switches in one
    * transaction. If anything of it fails, the old versions run again.
+   * @param tried told the watch over the new versions before they start
    */
-  async switchOver(members: readonly MemberRow[], plan: UpdatePlan, candidates: ReadonlyMap<string, Candidate>, copies: readonly DataCopy[]): Promise<TrialWatch | undefined> {
+  async switchOver(members: readonly MemberRow[], plan: UpdatePlan, candidates: ReadonlyMap<string, Candidate>, copies: readonly DataCopy[], tried: (watch: TrialWatch) => void): Promise<TrialWatch | undefined> {
     const { lifecycle, store, clock, rules, bootId } = this.#options;
     const names = members.map(({ app }) => app);
     let deadline: Deadline | undefined;
@@ -112,6 +121,7 @@ export class UpdateRun {
     }
     // Before anything starts, so that it hears of everything.
     const watch = deadline === undefined ? undefined : this.watch(deadline);
+    if (watch !== undefined) tried(watch);
     for (const { app, image } of members) {
       lifecycle.admit(app);
       lifecycle.announce({ type: 'app.installed', app, message: `${app} ${candidates.get(app)!.image.version} was installed`, detail: { digest: image, update: this.id } });
@@ -262,14 +272,14 @@ export class UpdateRun {
 
   /** What must come about after the switch, and cannot now, is tried until it can or berthd ends. */
   async #insist(done: string, work: () => Promise<void>): Promise<void> {
-    for (;;) {
+    for (let waitMs = firstRetryMs; ; waitMs = Math.min(2 * waitMs, mostRetryMs)) {
       try {
         await work();
         return;
       } catch (error) {
         if (this.#closing.aborted) throw error;
         this.#warn(`cannot be ${done} yet, and is tried again: ${asBerthError(error).message}`);
-        await this.#options.clock.sleep(retryMs, this.#closing);
+        await this.#options.clock.sleep(waitMs, this.#closing);
       }
     }
   }

@@ -1,0 +1,29 @@
+import { BerthError } from '../lib/errors.ts';
+import { requireNobodyNeeds } from './dependents.ts';
+import { surveyDevice } from './surveyor.ts';
+import type { UpdatesOptions } from './tools.ts';
+
+/**
+ * Stops an app and takes it away.
+ * @param collect deletes what is named no more
+ * @throws BerthError as `Updates.remove`
+ */
+export async function removeApp(app: string, purge: boolean, options: UpdatesOptions, collect: () => Promise<void>): Promise<void> {
+  const { store, lifecycle, forget } = options;
+  if (purge && store.app(app) === undefined && store.dropKeptData(app)) {
+    await collect();
+    lifecycle.announce({ type: 'app.removed', app, message: `the data that ${app} had left was deleted` });
+    return;
+  }
+  const { version } = lifecycle.show(app);
+  const isMember = store.book.underWay().some(({ id }) => store.book.members(id).some((member) => member.app === app));
+  if (isMember) throw new BerthError('conflict', `${app} is being updated; \`berth updates\` shows how far it is`);
+  const device = await surveyDevice(options, []);
+  requireNobodyNeeds(app, device.platform, device.apps);
+  await lifecycle.stop(app);
+  store.commitRemove(app, { purge });
+  lifecycle.withdraw(app);
+  await forget(app);
+  await collect();
+  lifecycle.announce({ type: 'app.removed', app, message: `${app} ${version} was removed${purge ? ' with its data' : ''}` });
+}
