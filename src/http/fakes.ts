@@ -1,14 +1,13 @@
 /** Stand-ins for what the API acts on, for tests: apps that only pretend to run. */
-import { PassThrough, type Readable } from 'node:stream';
+import { PassThrough } from 'node:stream';
 import { systemClock } from '../lib/clock.ts';
-import { sha256Stream } from '../lib/digest.ts';
 import { Signal } from '../lib/emitter.ts';
 import { BerthError } from '../lib/errors.ts';
 import type { AppFigures, AppStatus, BerthEvent, Lifecycle, RunOnceResult } from '../lifecycle/index.ts';
 import type { ExecSession, ExecSpec, LogLine, LogQuery } from '../runtime/index.ts';
 import type { ImageRow } from '../store/index.ts';
-import type { InstallOptions, InstallReport, Updates } from '../update/index.ts';
 import type { Api } from './api.ts';
+import { FakeUpdates } from './fake-updates.ts';
 
 const digest = `sha256:${'5a'.repeat(32)}` as const;
 const startedAt = Date.UTC(2026, 0, 2, 3, 4, 5);
@@ -199,49 +198,6 @@ export class FakeLifecycle implements Lifecycle {
   }
 }
 
-/** Reads a package to its end and says it is there; `bad…` is refused at once, `late…` after it was read. */
-export class FakeUpdates implements Updates {
-  readonly #lifecycle: FakeLifecycle;
-  readonly removed: { readonly app: string; readonly purge: boolean }[] = [];
-  /** Installs whose payload did not come to its end. */
-  abandoned = 0;
-
-  constructor(lifecycle: FakeLifecycle) {
-    this.#lifecycle = lifecycle;
-  }
-
-  async install(payload: Readable, options: InstallOptions): Promise<InstallReport> {
-    const hash = sha256Stream();
-    let bytes = 0;
-    let head = '';
-    try {
-      for await (const chunk of payload as AsyncIterable<Buffer>) {
-        if (bytes === 0) head = chunk.toString('latin1', 0, 4);
-        if (head === 'bad!') throw new BerthError('bad_package', 'not a package: wrong magic', { detail: { offset: 0 } });
-        bytes += chunk.length;
-        hash.update(chunk);
-        options.onProgress?.({ phase: 'receiving', bytes });
-      }
-    } catch (error) {
-      this.abandoned += 1;
-      throw error;
-    }
-    options.onProgress?.({ phase: 'storing', bytes });
-    if (head === 'late') throw new BerthError('no_space', '3.0 MiB are missing on /var/lib/berth');
-    options.onProgress?.({ phase: 'starting', bytes });
-    const status = fakeApp('newcomer', { digest: `sha256:${hash.digest('hex')}`, state: options.start ? 'running' : 'stopped' });
-    this.#lifecycle.apps.set(status.name, status);
-    const { name: app, version, signed } = status;
-    return { app, version, digest: status.digest, signed, entries: 3, bytes, warnings: ['postinst does not run'], withheld: [], status };
-  }
-
-  remove(app: string, options: { readonly purge: boolean }): Promise<void> {
-    if (!this.#lifecycle.apps.delete(app)) return Promise.reject(new BerthError('not_found', `there is no app "${app}"`));
-    this.removed.push({ app, purge: options.purge });
-    return Promise.resolve();
-  }
-}
-
 /** All of it together. */
 export function fakeApi(): Api & { readonly lifecycle: FakeLifecycle; readonly updates: FakeUpdates } {
   const lifecycle = new FakeLifecycle();
@@ -250,7 +206,7 @@ export function fakeApi(): Api & { readonly lifecycle: FakeLifecycle; readonly u
   };
   return {
     lifecycle,
-    updates: new FakeUpdates(lifecycle),
+    updates: new FakeUpdates(lifecycle.apps, (name, change) => fakeApp(name, change)),
     store: {
       apps: () => lifecycle.list().map((app) => ({
         name: app.name, image: app.digest, desired: app.desired, dataGeneration: 1, installedAt: startedAt, restarts: app.restarts, failed: false, instance: null, lastExit: null,

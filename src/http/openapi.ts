@@ -2,13 +2,13 @@ import { toJsonSchema, toJsonSchemaDefs } from '@valibot/to-json-schema';
 import type * as v from 'valibot';
 import { apiPrefix } from './dispatch.ts';
 import type { Route } from './route.ts';
-import { documents } from './schemas.ts';
+import { documents } from './documents.ts';
 
 const refPrefix = '#/components/schemas/';
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
-/** The OpenAPI 3.1 document of these routes: paths from the declarations, schemas from `schemas.ts`. */
+/** The OpenAPI 3.1 document of these routes: paths from the declarations, schemas from `documents.ts`. */
 export function openapiDocument(routes: readonly Route[], version: string): { readonly openapi: string } & JsonObject {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of routes) {

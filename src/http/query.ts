@@ -24,7 +24,7 @@ export function whole(description: string, max = Number.MAX_SAFE_INTEGER) {
   );
 }
 
-/** Text as it stands. */
-export function text(description: string) {
-  return v.exactOptional(v.pipe(v.string(), v.description(description)));
+/** Text as it stands, of at most `maxLength` UTF-16 units. */
+export function text(description: string, maxLength = 4096) {
+  return v.exactOptional(v.pipe(v.string(), v.maxLength(maxLength), v.description(description)));
 }

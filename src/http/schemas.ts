@@ -1,20 +1,18 @@
 import * as v from 'valibot';
 import { errorTable, type ErrorCode } from '../lib/errors.ts';
+import { eventTypes, reasonCodes } from '../lifecycle/index.ts';
 
 /**
  * Every document of the native API, declared once: answers are typed by it, requests are checked by it, and the
  * OpenAPI document prints it. Times are milliseconds since 1970, sizes are bytes.
  */
-const time = v.pipe(v.number(), v.integer(), v.description('milliseconds since 1970'));
-const bytes = v.pipe(v.number(), v.integer(), v.description('bytes'));
-const count = v.pipe(v.number(), v.integer());
-const digest = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/));
+export const time = v.pipe(v.number(), v.integer(), v.description('milliseconds since 1970'));
+export const bytes = v.pipe(v.number(), v.integer(), v.description('bytes'));
+export const count = v.pipe(v.number(), v.integer());
+export const digest = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/));
 
 const reason = v.object({
-  code: v.picklist([
-    'exited', 'signalled', 'out-of-memory', 'unhealthy', 'start-failed', 'monitor-lost', 'lost', 'restart-limit',
-    'stopped', 'killed', 'stop-timeout', 'shutdown',
-  ]),
+  code: v.picklist(reasonCodes),
   message: v.string(),
   at: time,
 });
@@ -30,7 +28,7 @@ const lastExit = v.object({
   reason,
 });
 
-const withheld = v.object({
+export const withheld = v.object({
   path: v.pipe(v.string(), v.description('JSON path in config.json')),
   why: v.string(),
 });
@@ -49,6 +47,7 @@ export const app = v.object({
   nextStartAt: v.exactOptional(time),
   lastExit: v.exactOptional(lastExit),
   reason: v.exactOptional(reason),
+  watchdogMs: v.exactOptional(v.pipe(count, v.description('it must say at least this often that it lives'))),
   withheld: v.array(withheld),
 });
 
@@ -79,37 +78,17 @@ export const logLine = v.object({
 export const event = v.object({
   seq: count,
   at: time,
-  type: v.picklist([
-    'app.state', 'app.health', 'app.exit', 'app.installed', 'app.removed', 'app.warning', 'daemon.started', 'daemon.stopping',
-  ]),
+  type: v.picklist(eventTypes),
   app: v.exactOptional(v.string()),
   message: v.string(),
   detail: v.exactOptional(v.unknown()),
 });
 
-const codes = Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]];
+export const errorCode = v.picklist(Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]]);
 
 export const error = v.object({
-  error: v.object({ code: v.picklist(codes), message: v.string(), detail: v.exactOptional(v.unknown()) }),
+  error: v.object({ code: errorCode, message: v.string(), detail: v.exactOptional(v.unknown()) }),
 });
-
-const installReport = v.object({
-  app: v.string(),
-  version: v.string(),
-  digest,
-  replaced: v.exactOptional(v.object({ version: v.string(), digest })),
-  signed: v.boolean(),
-  entries: count,
-  bytes,
-  warnings: v.array(v.string()),
-  withheld: v.array(withheld),
-  status: app,
-});
-
-export const installLine = v.union([
-  v.object({ phase: v.picklist(['receiving', 'storing', 'switching', 'starting']), bytes }),
-  v.object({ result: installReport }),
-]);
 
 export const removed = v.object({ removed: v.string(), purged: v.boolean() });
 
@@ -162,19 +141,3 @@ export const execRequest = v.strictObject({
     }),
   ),
 });
-
-/** The schemas by the names that they have in the OpenAPI document. */
-export const documents = {
-  App: app,
-  Apps: apps,
-  Figures: figures,
-  LogLine: logLine,
-  Event: event,
-  Error: error,
-  InstallLine: installLine,
-  Removed: removed,
-  Images: images,
-  Doctor: doctor,
-  Version: version,
-  ExecRequest: execRequest,
-} as const;

@@ -1,15 +1,14 @@
 import * as v from 'valibot';
 import type { BerthEvent } from '../../lifecycle/index.ts';
-import type { InstallProgress } from '../../update/index.ts';
 import { Outbox } from '../outbox.ts';
 import { flag, whole } from '../query.ts';
-import { route, type Document, type Route } from '../route.ts';
+import { route, type Route } from '../route.ts';
 import * as schemas from '../schemas.ts';
 
 /** Events that wait for a follower before it is cut off. */
 const eventBacklog = 4096;
 
-/** Packages, events, and what the daemon knows of itself and its host. */
+/** Images, events, and what the daemon knows of itself and its host. */
 export const deviceRoutes: readonly Route[] = [
   route({
     method: 'GET',
@@ -73,36 +72,6 @@ export const deviceRoutes: readonly Route[] = [
         outbox.end();
       });
       for (const event of kept) outbox.push(event);
-      return outbox;
-    },
-  }),
-  route({
-    method: 'POST',
-    path: '/install',
-    summary: 'Install a package',
-    description: [
-      'The body is the package itself. A package that is refused before anything was done with it is answered with the',
-      'error\'s status; after that the answer is 200 and lines of progress, and the last line has `result` or `error`.',
-      'A client that goes away before the last line cancels the installation.',
-    ].join('\n'),
-    query: v.strictObject({ start: flag('start the app; true unless given') }),
-    payload: 'application/vnd.berth.package',
-    line: schemas.installLine,
-    handle: async ({ updates }, { query, payload, signal }) => {
-      const outbox = new Outbox<Document<typeof schemas.installLine>>(16);
-      const onProgress = (progress: InstallProgress): void => {
-        outbox.push(progress);
-      };
-      const install = async (): Promise<void> => {
-        try {
-          outbox.push({ result: await updates.install(payload, { start: query.start ?? true, signal, onProgress }) });
-          outbox.end();
-        } catch (error) {
-          outbox.fail(error);
-        }
-      };
-      void install();
-      await outbox.ready();
       return outbox;
     },
   }),

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { route, type Route } from '../route.ts';
 import { appRoutes } from './apps.ts';
 import { deviceRoutes } from './device.ts';
+import { updateRoutes } from './updates.ts';
 
 const openapiRoute = route({
   method: 'GET',
@@ -16,4 +17,4 @@ const openapiRoute = route({
 });
 
 /** All routes of the native API, below `/berth/v1`. */
-export const routes: readonly Route[] = [...deviceRoutes, ...appRoutes, openapiRoute];
+export const routes: readonly Route[] = [...deviceRoutes, ...updateRoutes, ...appRoutes, openapiRoute];
