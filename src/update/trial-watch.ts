@@ -59,7 +59,7 @@ export class TrialWatch {
   }
 
   get leftMs(): number {
-    return noted(this.#deadline, this.#options.clock.monotonic()).leftMs;
+    return Math.ceil(noted(this.#deadline, this.#options.clock.monotonic()).leftMs);
   }
 
   /** What each app is still to prove; apps that are not tried are not in it. */
