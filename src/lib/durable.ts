@@ -8,10 +8,12 @@ import { chmod, open, opendir, rename, rmdir, unlink, type FileHandle } from 'no
 import { dirname } from 'node:path';
 import { directoryFlags, pathIn, pathOf, rawNames } from './directory.ts';
 import { asBerthError, BerthError, isErrno } from './errors.ts';
+import { failIfTold } from './faults.ts';
 import { run } from './process.ts';
 
 /** Puts a directory's entries (names made, renamed, removed in it) on disk. */
 export async function syncDirectory(path: string): Promise<void> {
+  failIfTold('sync', path);
   const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     await handle.sync();
@@ -22,12 +24,14 @@ export async function syncDirectory(path: string): Promise<void> {
 
 /** Puts everything on disk that the file system of `path` still holds in memory (syncfs(2), by way of `sync -f`). */
 export async function syncFileSystem(path: string): Promise<void> {
+  failIfTold('syncfs', path);
   const result = await run('sync', ['-f', path]);
   if (result.code !== 0) throw new BerthError('io', `cannot sync the file system of ${path}: ${result.stderr.trim()}`);
 }
 
 /** Renames within one file system and puts both parents on disk. The contents must be on disk already. */
 export async function publish(from: string, to: string): Promise<void> {
+  failIfTold('publish', to);
   await rename(from, to);
   await syncDirectory(dirname(to));
   if (dirname(from) !== dirname(to)) await syncDirectory(dirname(from));
@@ -35,6 +39,7 @@ export async function publish(from: string, to: string): Promise<void> {
 
 /** Replaces a small file so that after a cut it is wholly the old or wholly the new one. */
 export function replaceFileSync(path: string, contents: string | Uint8Array, mode = 0o644): void {
+  failIfTold('replace', path);
   const temporary = `${path}.new`;
   const file = openSync(temporary, 'w', mode);
   try {
@@ -66,6 +71,7 @@ const O_PATH = 0o10000000;
  */
 export async function removeTree(path: string | Buffer): Promise<void> {
   try {
+    failIfTold('remove', path);
     if (await unlinkUnlessDirectory(path)) return;
     {
       await using directory = await openUp(path);

@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { replaceFileSync } from '../lib/durable.ts';
 import { BerthError } from '../lib/errors.ts';
 import { schemaSteps } from './schema.ts';
+import { resultCode, SQLITE_BUSY, SQLITE_CORRUPT, SQLITE_NOTADB } from './sqlite-error.ts';
 
 /** An open database, and whether it may be believed when it does not name a directory. */
 export interface OpenedDatabase {
@@ -84,17 +85,6 @@ function migrate(database: DatabaseSync, path: string): void {
 
 class CorruptDatabase extends Error {}
 
-// Result codes of SQLite (sqlite.org/rescode.html).
-const SQLITE_BUSY = 5;
-const SQLITE_CORRUPT = 11;
-const SQLITE_NOTADB = 26;
-
 function isCorruption(error: unknown): boolean {
   return error instanceof CorruptDatabase || [SQLITE_CORRUPT, SQLITE_NOTADB].includes(resultCode(error) ?? 0);
-}
-
-/** The primary result code of an error of SQLite's. */
-function resultCode(error: unknown): number | undefined {
-  const code = (error as { errcode?: number }).errcode;
-  return code === undefined ? undefined : code & 0xff;
 }

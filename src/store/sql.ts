@@ -1,4 +1,6 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import { failIfTold } from '../lib/faults.ts';
+import { asDiskError } from './sqlite-error.ts';
 
 /** A row as SQLite gives it. */
 export type Row = Readonly<Record<string, never>>;
@@ -15,10 +17,18 @@ export class Sql {
     return this.#database.prepare(sql).all(...values) as unknown as Row[];
   }
 
-  /** Gives how many rows were changed, and the id of the last one that was made. */
+  /**
+   * Gives how many rows were changed, and the id of the last one that was made.
+   * @throws BerthError `no_space`, `io`
+   */
   run(sql: string, ...values: SQLInputValue[]): { readonly changes: number; readonly id: number } {
-    const { changes, lastInsertRowid } = this.#database.prepare(sql).run(...values);
-    return { changes: Number(changes), id: Number(lastInsertRowid) };
+    try {
+      if (!this.#database.isTransaction) failIfTold('transaction', sql);
+      const { changes, lastInsertRowid } = this.#database.prepare(sql).run(...values);
+      return { changes: Number(changes), id: Number(lastInsertRowid) };
+    } catch (error) {
+      throw asDiskError(error);
+    }
   }
 
   /** Sets columns of the rows that a condition picks. Names come from code, values from anywhere. */
@@ -28,16 +38,20 @@ export class Sql {
     this.run(`UPDATE ${table} SET ${names.map((name) => `${name} = ?`).join(', ')} WHERE ${where}`, ...Object.values(columns), ...values);
   }
 
-  /** All of it or nothing; durable when it returns. */
+  /**
+   * All of it or nothing; durable when it returns.
+   * @throws BerthError `no_space`, `io`
+   */
   transaction(work: () => void): void {
     this.#database.exec('BEGIN IMMEDIATE');
     try {
       work();
+      failIfTold('transaction', 'several statements');
       this.#database.exec('COMMIT');
     } catch (error) {
       // A full disk has made SQLite roll back by itself.
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      throw error;
+      throw asDiskError(error);
     }
   }
 

@@ -2,13 +2,13 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestHex, type Digest } from '../lib/digest.ts';
-import { publish, removeAbandonedTree, removeTree, syncFileSystem } from '../lib/durable.ts';
+import { publish, removeTree, syncFileSystem } from '../lib/durable.ts';
 import type { Journal } from '../lib/journal.ts';
 import { openDatabase } from './database.ts';
 import { FolderBook } from './folder-book.ts';
 import { toAppRow, toImageRow } from './rows.ts';
 import { Sql } from './sql.ts';
-import { makeStaging, type StagingDirectory } from './staging.ts';
+import { Staging, type StagingDirectory } from './staging.ts';
 import type { AppRow, AppState, ImagePaths, ImageRow, Store } from './types.ts';
 import { dropUnusedImages, UpdateBook } from './update-book.ts';
 
@@ -36,7 +36,7 @@ export interface WritableStore extends Store {
   commitRemove(name: string, options: { readonly purge: boolean }): void;
   /** Names the data of a removed app no more, so that it is collected. False if none is kept. */
   dropKeptData(name: string): boolean;
-  /** Deletes images and data that the database does not name. Nothing, if the database is not complete. */
+  /** Deletes what is left in staging, and images and data that the database does not name; of these none, if it is not complete. */
   collect(): Promise<void>;
   /** Deletes everything in staging; for the start, when no update is under way. */
   clearStaging(): Promise<void>;
@@ -81,11 +81,13 @@ class SqliteStore implements WritableStore {
   readonly book: UpdateBook;
   readonly folders: FolderBook;
   readonly #sql: Sql;
+  readonly #staging: Staging;
   readonly #complete: boolean;
 
   constructor(root: string, sql: Sql, complete: boolean) {
     this.root = root;
     this.#sql = sql;
+    this.#staging = new Staging(join(root, 'staging'));
     this.#complete = complete;
     this.book = new UpdateBook(sql);
     this.folders = new FolderBook(sql);
@@ -127,7 +129,7 @@ class SqliteStore implements WritableStore {
   }
 
   stage(): Promise<StagingDirectory> {
-    return makeStaging(this.root);
+    return this.#staging.open();
   }
 
   async publishImages(staged: readonly StagedImage[]): Promise<void> {
@@ -164,6 +166,7 @@ class SqliteStore implements WritableStore {
   }
 
   async collect(): Promise<void> {
+    await this.#staging.collect();
     if (!this.#complete) return;
     const images = new Set(this.images().map((image) => digestHex(image.digest)));
     await this.#removeOthers('images', (name) => images.has(name));
@@ -179,10 +182,8 @@ class SqliteStore implements WritableStore {
     }
   }
 
-  async clearStaging(): Promise<void> {
-    const staging = join(this.root, 'staging');
-    // The unpacking child of a daemon that was killed may not have noticed yet.
-    for (const name of await readdir(staging)) await removeAbandonedTree(join(staging, name));
+  clearStaging(): Promise<void> {
+    return this.#staging.clear();
   }
 
   close(): void {

@@ -267,7 +267,12 @@ export class UpdateRun {
   async #takeAway(app: string): Promise<void> {
     const { lifecycle, forget } = this.#options;
     lifecycle.withdraw(app);
-    await forget(app);
+    try {
+      await forget(app);
+    } catch (error) {
+      // The versions before are back all the same, and have to start.
+      this.#warn(`is rolled back, but what ${app} left cannot be deleted: ${asBerthError(error).message}`);
+    }
   }
 
   /** What must come about after the switch, and cannot now, is tried until it can or berthd ends. */

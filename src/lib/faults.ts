@@ -1,0 +1,44 @@
+/**
+ * Faults of the disk, for tests. If the environment variable BERTH_TEST_FAULTS names a directory, every durable
+ * operation, whichever of berthd's processes is about to do it, first adds a line to the file `operations` there. The
+ * file `fault` says which of them fail, by the numbers of their lines, and how: `3 EIO` the third, `3+ EROFS` the third
+ * and all that follow. Without the variable nothing of this happens.
+ */
+import { appendFileSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { getSystemErrorMessage } from 'node:util';
+import { isErrno } from './errors.ts';
+
+/** The functions of `lib/durable.ts`, and a transaction of the database. */
+export type DurableOperation = 'publish' | 'remove' | 'replace' | 'sync' | 'syncfs' | 'transaction';
+
+/** @throws the error of the system that a test wants in place of this operation */
+export function failIfTold(operation: DurableOperation, path: string | Buffer): void {
+  const directory = process.env['BERTH_TEST_FAULTS'];
+  if (directory === undefined) return;
+  const operations = join(directory, 'operations');
+  const line = `${process.pid} ${operation} ${path.toString()}`;
+  appendFileSync(operations, `${line}\n`);
+  // Other processes may have added theirs since; this one has not.
+  const number = readFileSync(operations, 'utf8').split('\n').lastIndexOf(line) + 1;
+  const fault = faultOf(readIfThere(join(directory, 'fault')), number);
+  if (fault === undefined) return;
+  const errno = -constants.errno[fault];
+  throw Object.assign(new Error(`${fault}: ${getSystemErrorMessage(errno)}, ${operation} '${path.toString()}'`), { code: fault, errno, syscall: operation });
+}
+
+function faultOf(text: string, number: number): keyof typeof constants.errno | undefined {
+  const [, from, andAfter, name] = /^(\d+)(\+?) ([A-Z]+)$/.exec(text.trim()) ?? [];
+  const isTold = andAfter === '+' ? number >= Number(from) : number === Number(from);
+  return isTold ? (name as keyof typeof constants.errno) : undefined;
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return '';
+    throw error;
+  }
+}
