@@ -73,6 +73,7 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
     forget: async (app) => {
       await runtime.forget(app);
       await exchange.forget(app);
+      await (await buses.promise).forget(app);
     },
     logDirectory: config.logs.directory,
     bootId,

@@ -97,7 +97,7 @@ test('what changes is signalled to all clients of the app, and to no others', as
   updates.become('web', { ...trial, leftMs: 20_000, pending: '3.0' });
   assert.deepEqual(await changed(first), [['Deadline', new Variant('t', 20_000n)]]);
   lifecycle.apps.set('web', { version: '2.0' });
-  lifecycle.emit({ type: 'app.state', app: 'web' });
+  lifecycle.emit({ app: 'web' });
   assert.deepEqual(await changed(first), [['Version', new Variant('s', '2.0')]]);
   assert.deepEqual(await other.app('Watchdog'), ['org.berth.Error.Conflict', 'other declares no watchdog']);
 });
@@ -276,15 +276,14 @@ test('an app that is removed loses its bus and its clients, and gets a new one w
   const { directory, lifecycle, buses, connect } = await serve(t);
   const client = await connect();
   const bystander = await connect('other');
-  lifecycle.emit({ type: 'app.removed', app: 'web' });
+  await buses.forget('web');
+  await client.closed;
+  assert.equal(existsSync(join(directory, 'web')), false);
   lifecycle.apps.set('web', { version: '9.0' });
   await buses.open('web');
-  await client.closed;
   assert.deepEqual(await (await connect()).property('Version'), new Variant('s', '9.0'));
-  lifecycle.emit({ type: 'app.removed', app: 'web' });
-  await buses.close();
-  assert.equal(existsSync(join(directory, 'web')), false);
-  await bystander.closed;
+  assert.deepEqual(await bystander.property('Version'), new Variant('s', '1.0'));
+  await buses.forget('never-there');
 });
 
 test('a name that is too long for the path of a socket is served all the same', async (t) => {

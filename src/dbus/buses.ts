@@ -24,18 +24,14 @@ class OpenBuses implements AppBuses {
   /** D-Bus specification, "UUIDs": new with each daemon. */
   readonly #id = randomBytes(16).toString('hex');
   readonly #buses = new Map<string, AppBus>();
-  /** Apps whose bus is being taken away. */
-  readonly #leaving = new Map<string, Promise<void>>();
   readonly #stopListening: readonly (() => void)[];
 
   constructor(options: AppBusesOptions) {
     this.#options = options;
     const { lifecycle, updates } = options;
     this.#stopListening = [
-      lifecycle.onEvent(({ type, app }) => {
-        if (app === undefined) return;
-        if (type === 'app.removed') this.#remove(app);
-        else this.#refresh(app);
+      lifecycle.onEvent(({ app }) => {
+        if (app !== undefined) this.#refresh(app);
       }),
       updates.onAppUpdate((app) => {
         this.#refresh(app);
@@ -62,16 +58,21 @@ class OpenBuses implements AppBuses {
   }
 
   async open(app: string): Promise<string> {
-    await this.#leaving.get(app);
     const directory = join(this.#options.directory, app);
     const bus = this.#buses.get(app) ?? this.#make(app, directory);
     await bus.open();
     return directory;
   }
 
+  async forget(app: string): Promise<void> {
+    const bus = this.#buses.get(app);
+    this.#buses.delete(app);
+    await bus?.remove();
+  }
+
   async close(): Promise<void> {
     for (const stop of this.#stopListening) stop();
-    await Promise.all([...this.#leaving.values(), ...[...this.#buses.values()].map(async (bus) => bus.close())]);
+    await Promise.all([...this.#buses.values()].map(async (bus) => bus.close()));
   }
 
   #make(app: string, directory: string): AppBus {
@@ -95,23 +96,6 @@ class OpenBuses implements AppBuses {
       this.#buses.get(app)?.refresh();
     } catch (error) {
       this.#fault(app, error);
-    }
-  }
-
-  #remove(app: string): void {
-    const bus = this.#buses.get(app);
-    if (bus === undefined) return;
-    this.#buses.delete(app);
-    this.#leaving.set(app, this.#takeAway(app, bus));
-  }
-
-  async #takeAway(app: string, bus: AppBus): Promise<void> {
-    try {
-      await bus.remove();
-    } catch (error) {
-      this.#fault(app, error);
-    } finally {
-      this.#leaving.delete(app);
     }
   }
 

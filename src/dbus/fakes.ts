@@ -38,7 +38,6 @@ export class FakeLifecycle implements BusLifecycle {
   }
 
   emit(event: Event): void {
-    if (event.type === 'app.removed') this.apps.delete(event.app!);
     this.#events.emit(event);
   }
 }

@@ -133,6 +133,17 @@ test('an app that floods its bus is not listened to for a while, then goes on wh
   assert.equal(clock.pending, 0, 'no timer is left');
 });
 
+test('while one client of an app uses up all there is, nothing is read from the others and kept', async (t) => {
+  const { clock, connect, directory } = await serve(t);
+  const [calling, writing] = [await connect(), await connect()];
+  calling.socket.write(Buffer.concat(Array.from({ length: 10 * work.burst }, () => calling.message({ fields: { member: 'Watchdog' } }))));
+  await until(() => !existsSync(join(directory, 'web/bus')));
+  const large = writing.message({ fields: { member: 'Fail' }, signature: 's', body: ['x'.repeat(60_000)] });
+  writing.socket.write(Buffer.concat(Array.from({ length: 100 }, () => large)));
+  for (let round = 0; round < 5; round += 1) await clock.advance(restMs);
+  assert.equal(writing.socket.writableLength > 50 * large.length, true, `${writing.socket.writableLength} bytes wait`);
+});
+
 test('a flood after a quiet time is told again', async (t) => {
   const { clock, journal, connect, directory } = await serve(t);
   for (const told of [1, 2]) {

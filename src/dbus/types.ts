@@ -8,7 +8,7 @@ export interface BusLifecycle extends Pick<Lifecycle, 'feedWatchdog'> {
   list(): readonly Pick<AppStatus, 'name'>[];
   /** `watchdogMs`: how often the app must feed its watchdog; absent or 0 if its image declares none. */
   show(name: string): Pick<AppStatus, 'version'> & { readonly watchdogMs?: number };
-  onEvent(listener: (event: Pick<BerthEvent, 'type' | 'app'>) => void): () => void;
+  onEvent(listener: (event: Pick<BerthEvent, 'app'>) => void): () => void;
 }
 
 /** What the buses need of the coordinator. */
@@ -31,6 +31,8 @@ export interface AppBuses {
    * @throws BerthError `io` if the socket cannot be made
    */
   open(app: string): Promise<string>;
+  /** The app is gone from the device: takes its bus away, and the directory with it. */
+  forget(app: string): Promise<void>;
   /** Ends all connections and takes the sockets away. The directories stay, since containers have them mounted. */
   close(): Promise<void>;
 }
