@@ -69,6 +69,8 @@ export const schemaSteps: readonly string[] = [
     position INTEGER NOT NULL,
     PRIMARY KEY (app, image)
   ) STRICT, WITHOUT ROWID;
+  -- Apps that are gone, of which logs or the like may still lie outside the store.
+  CREATE TABLE leavings (app TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
   -- Outlive the removal of an app unless its data is purged.
   CREATE TABLE floors (app TEXT PRIMARY KEY, version TEXT NOT NULL) STRICT, WITHOUT ROWID;
   -- What sources that are folders have brought of each app.

@@ -279,3 +279,15 @@ test('the history of updates is bounded, and numbers are not used again', async 
   assert.equal(store.book.list().length, historyRows);
   assert.equal(last, historyRows + 5);
 });
+
+test('what a removed app may have left outside the store is known until it is cleared, or the app is there again', async (t) => {
+  const opened = open(t);
+  await install(opened.store, image('app', '1'));
+  await install(opened.store, image('other', '1'));
+  for (const name of ['app', 'other']) opened.store.commitRemove(name, { purge: false });
+  const store = opened.reopen();
+  assert.deepEqual(store.leavings(), ['app', 'other']);
+  store.commitCleared('app');
+  await install(store, image('other', '1'));
+  assert.deepEqual(store.leavings(), []);
+});

@@ -34,6 +34,10 @@ export interface WritableStore extends Store {
   keptData(name: string): number | undefined;
   /** One transaction: the app's row goes; its data and its floor stay known unless `purge`. */
   commitRemove(name: string, options: { readonly purge: boolean }): void;
+  /** Apps that are gone, of which something may still lie outside the store. */
+  leavings(): readonly string[];
+  /** Nothing of a removed app is left outside the store. */
+  commitCleared(name: string): void;
   /** Names the data of a removed app no more, so that it is collected. False if none is kept. */
   dropKeptData(name: string): boolean;
   /** Deletes what is left in staging, and images and data that the database does not name; of these none, if it is not complete. */
@@ -156,9 +160,18 @@ class SqliteStore implements WritableStore {
         this.#sql.run('INSERT INTO kept_data SELECT name, data_generation FROM apps WHERE name = ?', name);
       }
       this.#sql.run('DELETE FROM apps WHERE name = ?', name);
+      this.#sql.run('INSERT OR IGNORE INTO leavings VALUES (?)', name);
       this.#sql.run('DELETE FROM previous_images WHERE app = ?', name);
       dropUnusedImages(this.#sql);
     });
+  }
+
+  leavings(): readonly string[] {
+    return this.#sql.all('SELECT app FROM leavings ORDER BY app').map((row) => row['app']!);
+  }
+
+  commitCleared(name: string): void {
+    this.#sql.run('DELETE FROM leavings WHERE app = ?', name);
   }
 
   dropKeptData(name: string): boolean {

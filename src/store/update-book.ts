@@ -96,6 +96,7 @@ export class UpdateBook {
           member.app, member.image, member.desired, member.generation, now,
         );
         this.#sql.run('DELETE FROM kept_data WHERE app = ?', member.app);
+        this.#sql.run('DELETE FROM leavings WHERE app = ?', member.app);
       }
       if ('end' in then) this.#commit(id, then);
       else this.note(id, then.note);
@@ -115,6 +116,7 @@ export class UpdateBook {
       for (const member of this.members(id)) {
         if (member.oldImage === null) {
           this.#sql.run('DELETE FROM apps WHERE name = ?', member.app);
+          this.#sql.run('INSERT OR IGNORE INTO leavings VALUES (?)', member.app);
           if (member.oldGeneration !== null) this.#sql.run('INSERT INTO kept_data VALUES (?, ?)', member.app, member.oldGeneration);
         } else {
           this.#sql.run(

@@ -8,7 +8,7 @@ import { Gate } from './gate.ts';
 import { Queue } from './queue.ts';
 import { noDetails, readDetails, UpdateRecord, type Details } from './record.ts';
 import { hasSwitched, type Continued } from './recovery.ts';
-import { removeApp } from './removal.ts';
+import { clear, removeApp } from './removal.ts';
 import { Roster } from './roster.ts';
 import { freeRoom, requireRoom } from './space.ts';
 import { judgeAndPlan, reportOf, storedCandidate, type Choice } from './surveyor.ts';
@@ -138,6 +138,7 @@ class Coordinator implements UpdateCoordinator {
 
   continue(left: readonly Continued[]): void {
     const { store } = this.#options;
+    void this.#changes.run(async () => this.#clearLeavings());
     for (const one of left) {
       if ('stopped' in one) {
         this.#options.lifecycle.hold(one.stopped);
@@ -165,6 +166,19 @@ class Coordinator implements UpdateCoordinator {
     await Promise.allSettled(this.#roster.all().map(async ({ over }) => over));
     // An update that is over may still have something to collect.
     await this.#changes.run(async () => Promise.resolve());
+  }
+
+  /** Of apps that were removed when berthd was killed. */
+  async #clearLeavings(): Promise<void> {
+    const { store, ready, lifecycle } = this.#options;
+    await ready;
+    for (const app of store.leavings()) {
+      try {
+        await clear(app, this.#options);
+      } catch (error) {
+        lifecycle.announce({ type: 'app.warning', message: `what ${app} has left cannot be deleted yet: ${asBerthError(error).message}` });
+      }
+    }
   }
 
   /** Some of them may have ended, some may be about to, some may not have heard of it: all end and start again. */

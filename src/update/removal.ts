@@ -9,7 +9,7 @@ import type { UpdatesOptions } from './tools.ts';
  * @throws BerthError as `Updates.remove`
  */
 export async function removeApp(app: string, purge: boolean, options: UpdatesOptions, collect: () => Promise<void>): Promise<void> {
-  const { store, lifecycle, forget } = options;
+  const { store, lifecycle } = options;
   if (purge && store.app(app) === undefined && store.dropKeptData(app)) {
     await collect();
     lifecycle.announce({ type: 'app.removed', app, message: `the data that ${app} had left was deleted` });
@@ -23,7 +23,13 @@ export async function removeApp(app: string, purge: boolean, options: UpdatesOpt
   await lifecycle.stop(app);
   store.commitRemove(app, { purge });
   lifecycle.withdraw(app);
-  await forget(app);
+  await clear(app, options);
   await collect();
   lifecycle.announce({ type: 'app.removed', app, message: `${app} ${version} was removed${purge ? ' with its data' : ''}` });
+}
+
+/** Takes away what an app that is gone has left outside the store; what cannot be is tried again at the next start. */
+export async function clear(app: string, { store, forget }: Pick<UpdatesOptions, 'store' | 'forget'>): Promise<void> {
+  await forget(app);
+  store.commitCleared(app);
 }

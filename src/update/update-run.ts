@@ -10,6 +10,7 @@ import { makeDataDirectories } from './data.ts';
 import { newDeadline, type Deadline } from './deadline.ts';
 import { floorAfter } from './floors.ts';
 import type { UpdateRecord } from './record.ts';
+import { clear } from './removal.ts';
 import type { UpdatesOptions } from './tools.ts';
 import { readTrial, writeTrial, type AppTrial } from './trial.ts';
 import { TrialWatch } from './trial-watch.ts';
@@ -265,10 +266,9 @@ export class UpdateRun {
   }
 
   async #takeAway(app: string): Promise<void> {
-    const { lifecycle, forget } = this.#options;
-    lifecycle.withdraw(app);
+    this.#options.lifecycle.withdraw(app);
     try {
-      await forget(app);
+      await clear(app, this.#options);
     } catch (error) {
       // The versions before are back all the same, and have to start.
       this.#warn(`is rolled back, but what ${app} left cannot be deleted: ${asBerthError(error).message}`);
