@@ -14,7 +14,7 @@ import { berthBundle, TestDaemon, until, whyNoContainers } from './support/berth
 import { makePackage, type PackageOptions } from './support/packages.ts';
 
 const skip = whyNoContainers();
-const limit = skip === undefined ? { timeout: 120_000 } : { skip };
+const limit = skip === undefined ? { timeout: 240_000 } : { skip };
 
 /** A device with folders for payloads; its daemon is not started yet. */
 class Device {
@@ -59,6 +59,11 @@ class Device {
       return all.length >= count && all.every(({ outcome }) => outcome !== undefined) && all;
     });
     return updates.map(({ source, outcome, apps }) => `${source}: ${apps.map(({ app, to }) => `${app} ${to.version}`).join(', ')} ${outcome}`).toReversed();
+  }
+
+  /** Waits until nothing is in staging any more. */
+  async staged(): Promise<void> {
+    await until(() => readdirSync(join(this.daemon.root, 'staging')).length === 0);
   }
 
   async updates(): Promise<readonly UpdateStatus[]> {
@@ -139,7 +144,7 @@ test('a bad file and one that lacks something are told, and the rest is applied;
   writeFileSync(join(daemon.directory, 'platform.d/gnss.yaml'), 'services:\n- name: gnss\n  version: "2.1"\n');
   await device.restart();
   await device.runs({ map: '1.0', web: '1.0' });
-  assert.deepEqual(readdirSync(join(daemon.root, 'staging')), []);
+  await device.staged();
 });
 
 test('what was rolled back is not tried again, a newer one is', limit, async (t) => {
@@ -192,19 +197,39 @@ test('a medium that appears while the daemon runs is applied, and one that vanis
   mkdirSync(inner, { recursive: true });
   await device.bring(inner, { name: 'web' });
   await device.bring(join(inner, '..'), { name: 'broker' });
-  cpSync(join(inner, '..'), stick, { recursive: true });
+  mkdirSync(stick);
+  assert.equal((await run('mount', ['--bind', join(inner, '..'), stick])).code, 0);
   await device.runs({ broker: '1.0', web: '1.0' });
   assert.deepEqual(await device.applied(2), ['media: broker 1.0 committed', 'media: web 1.0 committed']);
   assert.equal((await device.updates())[0]!.origin, `${stick}/berth: web_1.0.ipk`);
+  assert.equal((await run('umount', [stick])).code, 0, 'nothing holds the medium');
   // A FIFO is a file of which nothing comes, and a link leads elsewhere: neither is one of a medium's.
-  rmSync(stick, { recursive: true });
-  mkdirSync(stick);
-  assert.equal((await run('mkfifo', [join(stick, 'fifo.ipk')])).code, 0);
-  assert.equal((await run('ln', ['-s', join(inner, 'web_1.0.ipk'), join(stick, 'link.ipk')])).code, 0);
-  await device.bring(stick, { name: 'web', version: '2.0' });
+  const other = join(media, 'other');
+  mkdirSync(other);
+  assert.equal((await run('mkfifo', [join(other, 'fifo.ipk')])).code, 0);
+  assert.equal((await run('ln', ['-s', join(inner, 'web_1.0.ipk'), join(other, 'link.ipk')])).code, 0);
+  await device.bring(other, { name: 'web', version: '2.0' });
   assert.equal((await device.applied(3)).at(-1), 'media: web 2.0 committed');
   assert.doesNotMatch(daemon.log, /medium/);
-  assert.deepEqual(readdirSync(join(daemon.root, 'staging')), []);
+  await device.staged();
+});
+
+test('a first boot that is cut short goes on at the next one, whenever power was cut', limit, async (t) => {
+  const device = new Device(t);
+  const { daemon, factory } = device;
+  const files = Object.fromEntries(Array.from({ length: 3000 }, (_, index) => [`usr/${index % 100}/${index}`, String(index)]));
+  await device.bring(factory, { name: 'broker', files });
+  await device.bring(factory, { name: 'web', control: { Depends: 'broker' } });
+  await daemon.start();
+  for (const phase of ['receiving', 'storing'] as const) {
+    await until(async () => (await device.updates())[0]?.phases.some((entered) => entered.phase === phase));
+    await daemon.reboot();
+  }
+  await device.runs({ broker: '1.0', web: '1.0' });
+  const last = (await device.updates())[0]!;
+  await device.probe(factory, 'one');
+  assert.deepEqual((await device.updates()).filter(({ outcome }) => outcome === 'committed').map(({ id }) => id).at(-1), last.id, 'applied once');
+  await device.staged();
 });
 
 /** Makes two packages, one of which needs the other and a service of the device. */

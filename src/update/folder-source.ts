@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { packPayload, payloadSize, unpackPayloadInChild, type PayloadReport } from '../image/index.ts';
 import { asBerthError, BerthError } from '../lib/errors.ts';
@@ -130,7 +130,7 @@ class Visit {
         return { app: candidate.image.package, version: candidate.image.version, digest: candidate.image.digest, file, candidate };
       });
     } catch (error) {
-      this.#failed(asBerthError(error), file.name);
+      this.#failed(asBerthError(error), [file]);
       return [];
     } finally {
       stream.destroy();
@@ -144,7 +144,7 @@ class Visit {
     const { fit, misfits } = fitting(wanted.map(({ candidate }) => candidate), device);
     for (const { candidate, error } of misfits) {
       const offer = wanted.find((other) => other.candidate === candidate)!;
-      this.#failed(error, offer.file.name, [offer]);
+      this.#failed(error, [offer.file], [offer]);
     }
     const chosen = wanted.filter(({ candidate }) => fit.includes(candidate));
     if (chosen.length === 0) return;
@@ -185,7 +185,8 @@ class Visit {
 
   async #install(offers: readonly Found[], payload: Readable, payloadBytes: number): Promise<void> {
     const { store } = this.#options;
-    const names = namesOf(offers);
+    const files = [...new Set(offers.map(({ file }) => file))];
+    const names = namesOf(files);
     try {
       if (this.#signal.aborted) return;
       await this.#updates.install(payload, {
@@ -199,24 +200,27 @@ class Visit {
       });
       for (const offer of offers) this.#noteHad(offer, offer.version);
     } catch (error) {
-      this.#failed(asBerthError(error), names, offers);
+      this.#failed(asBerthError(error), files, offers);
     } finally {
       payload.destroy();
     }
   }
 
   /** A fault of a file or of the moment: told, and remembered of packages that are at fault themselves. */
-  #failed(error: BerthError, names: string, offers: readonly Offer[] = []): void {
+  #failed(error: BerthError, files: readonly FolderFile[], offers: readonly Offer[] = []): void {
     if (this.#signal.aborted) return;
-    const again = isPassing(error.code);
+    const { source } = this.#folder;
+    const isGone = source === 'media' && !files.every(({ path }) => existsSync(path));
+    const again = isGone || isPassing(error.code);
     if (again) this.#done = false;
-    else for (const { app, digest } of offers) this.#options.store.folders.noteRefused(this.#folder.source, app, digest);
-    this.#tell(`${names} ${again ? 'could not be applied, and is tried again later' : 'is not applied'}: ${error.message}`);
+    else for (const { app, digest } of offers) this.#options.store.folders.noteRefused(source, app, digest);
+    const outcome = again ? 'could not be applied, and is tried again later' : 'is not applied';
+    this.#tell(`${namesOf(files)} ${outcome}: ${isGone ? 'the medium was taken away while it was read' : error.message}`);
   }
 }
 
 /** Names of files for people, not all of many. */
-function namesOf(offers: readonly Found[]): string {
-  const names = [...new Set(offers.map(({ file }) => file.name))];
+function namesOf(files: readonly FolderFile[]): string {
+  const names = files.map(({ name }) => name);
   return names.length <= 4 ? names.join(', ') : `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`;
 }
