@@ -18,6 +18,9 @@ import { remove } from './commands/remove.ts';
 import { show } from './commands/show.ts';
 import { shutdownApps } from './commands/shutdown-apps.ts';
 import { stats } from './commands/stats.ts';
+import { storage } from './commands/storage.ts';
+import { updates } from './commands/updates.ts';
+import { verdicts } from './commands/verdict.ts';
 import { version } from './commands/version.ts';
 
 /** All commands, in the order of help and manual. */
@@ -26,6 +29,8 @@ export const commands: readonly Command[] = [
   inspect,
   importImage,
   install,
+  updates,
+  ...verdicts,
   remove,
   ps,
   show,
@@ -35,6 +40,7 @@ export const commands: readonly Command[] = [
   events,
   exec,
   images,
+  storage,
   factory,
   doctor,
   version,

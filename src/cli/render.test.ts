@@ -64,7 +64,7 @@ test('text from apps cannot reach the terminal as control characters', () => {
   });
   const outputs = [
     renderApps([everything], [], now, { width: 80, colour: true }),
-    renderApp(everything, undefined, now, { width: 80, colour: true }),
+    renderApp(everything, { figures: undefined, updates: [], now }, { width: 80, colour: true }),
     renderDoctor({ checks: [{ name: hostile, outcome: 'failure', found: hostile, advice: hostile }] }, true),
     renderFigures(undefined, { at: now, figures: [figures(hostile)] }, { width: 80, colour: true }),
     new LogRenderer({ terminal: true, colour: true, timestamps: true }).render({ time: hostile, stream: 'stderr', text: hostile, partial: false }),

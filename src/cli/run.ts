@@ -19,7 +19,8 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<n
   } catch (thrown) {
     if (io.signal.aborted) return interrupted;
     const error = asBerthError(thrown);
-    if (json) await io.out(`${JSON.stringify(error.toBody(), null, 2)}\n`);
+    // On one line, since with some commands it is the last of several documents.
+    if (json) await io.out(`${JSON.stringify(error.toBody())}\n`);
     else await io.err(errorText(error));
     return errorTable[error.code].exit;
   }

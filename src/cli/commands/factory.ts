@@ -46,7 +46,7 @@ async function preloadInto(root: string, context: Context, given: Given, files: 
       onProgress: ({ payload, phase, bytes }) => {
         if (json || drawing !== undefined) return;
         if (progress?.payload !== payload) progress = { payload, shown: new Progress(io, payloads[payload]!.label, payloads[payload]!.bytes) };
-        drawing = progress.shown.show(phase, bytes).finally(() => {
+        drawing = progress.shown.show({ phase, bytes }).finally(() => {
           drawing = undefined;
         });
       },

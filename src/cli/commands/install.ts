@@ -1,65 +1,113 @@
+import { basename } from 'node:path';
 import { BerthError } from '../../lib/errors.ts';
 import { formatSize } from '../../lib/units.ts';
-import type { InstallProgress, InstallReport } from '../../update/index.ts';
-import type { Command, Context } from '../command.ts';
+import type { InstallReport, UpdatePhase, UpdatePlan, UpdateProgress, UpdateReport } from '../../update/index.ts';
+import type { Query } from '../client.ts';
+import type { Command, Context, Given } from '../command.ts';
 import { shortDigest } from '../format.ts';
-import { openPayload } from '../payload.ts';
-import { Progress } from '../progress.ts';
+import { openPayloads, type Payload } from '../payload.ts';
+import { isShort, renderPlan } from '../plan-view.ts';
+import { Progress, type Standing } from '../progress.ts';
 import { render, span, type Span } from '../style.ts';
 
-type Line = InstallProgress | { readonly result: InstallReport };
+type Line = (Standing & UpdateProgress) | { readonly result: UpdateReport } | { readonly plan: UpdatePlan };
 
-/** What an install did, for people. */
-export function renderReport(report: InstallReport, colour: boolean): string {
-  const { status } = report;
+/** Phases in which an update goes on although whoever sent it has gone. */
+const afterSwitch: ReadonlySet<UpdatePhase> = new Set(['switching', 'starting', 'trial', 'rolling-back']);
+
+/** Most that the daemon takes as the name of a payload. */
+const maxOriginLength = 255;
+
+/** What an install did to one app. */
+function reportLines({ status, ...report }: InstallReport): readonly Span[] {
   const before = report.replaced === undefined ? '' : ` in place of ${report.replaced.version}`;
-  const spans: Span[] = [
+  const reason = status.reason === undefined || status.state === 'running' ? '' : `: ${status.reason.message}`;
+  return [
     span(`installed ${report.app} ${report.version}${before}: ${report.entries} entries, ${formatSize(report.bytes)}, ${shortDigest(report.digest)}${report.signed ? '' : ', unsigned'}`),
     ...report.warnings.map((warning) => span(`note: ${warning}`, 'yellow')),
     ...report.withheld.map(({ path, why }) => span(`not granted: ${path}: ${why}`, 'yellow')),
+    span(`${report.app} is ${status.state}${reason}`, status.state === 'running' ? 'green' : undefined),
   ];
-  const reason = status.reason === undefined || status.state === 'running' ? '' : `: ${status.reason.message}`;
-  spans.push(span(`${report.app} is ${status.state}${reason}`, status.state === 'running' ? 'green' : undefined));
-  return spans.map((line) => `${render(line, colour)}\n`).join('');
 }
 
-async function installOne(context: Context, path: string, start: boolean): Promise<InstallReport> {
+/** What an update did, for people. */
+export function renderReport({ update, outcome, installed }: UpdateReport, colour: boolean): string {
+  const end = outcome === 'committed' ? span(`update ${update} is committed`, 'green') : span(goesOn(update), 'cyan');
+  return [...installed.flatMap(reportLines), end].map((line) => `${render(line, colour)}\n`).join('');
+}
+
+function goesOn(update: number): string {
+  return `update ${update} goes on; \`berth updates ${update}\` shows how far it is`;
+}
+
+/** What the options ask of the daemon. */
+function queryOf({ args, flags }: Given, { bytes }: Payload): Query {
+  return {
+    start: !flags.has('no-start'),
+    wait: flags.has('no-wait') ? false : undefined,
+    dryRun: flags.has('dry-run') ? true : undefined,
+    allowDowngrade: flags.has('allow-downgrade') ? true : undefined,
+    snapshot: flags.has('no-snapshot') ? false : undefined,
+    now: flags.has('now') ? true : undefined,
+    bytes,
+    origin: args[0] === '-' ? undefined : args.map((path) => basename(path)).join(', ').slice(0, maxOriginLength),
+  };
+}
+
+/** Sends the payload and follows what becomes of it. */
+async function send(context: Context, given: Given): Promise<UpdateReport | UpdatePlan> {
   const { client, io, json } = context;
-  const { label, body, bytes } = await openPayload(path, io);
-  const progress = new Progress(io, label, bytes);
+  const payload = await openPayloads(given.args, io);
+  const progress = new Progress(io, payload.label, payload.bytes);
+  let last: UpdateProgress | undefined;
   try {
-    for await (const line of client.upload<Line>('/install', { start }, 'application/vnd.berth.package', body)) {
+    for await (const line of client.upload<Line>('/install', queryOf(given, payload), 'application/vnd.berth.package', payload.body)) {
       if ('result' in line) return line.result;
-      if (!json) await progress.show(line.phase, line.bytes);
+      if ('plan' in line) return line.plan;
+      last = line;
+      if (!json) await progress.show(line);
     }
   } finally {
     if (!json) await progress.clear();
-    body.destroy();
+    payload.body.destroy();
+    if (!json && io.signal.aborted && last !== undefined && afterSwitch.has(last.phase)) await io.err(`${goesOn(last.update)}\n`);
   }
-  throw new BerthError('unavailable', 'berthd went away before it told how the installation ended; `berth ps` shows what there is');
+  const look = last === undefined ? '`berth updates` shows what became of it' : `\`berth updates ${last.update}\` shows what becomes of it`;
+  throw new BerthError('unavailable', `berthd went away before it told how the update ended; ${look}`);
 }
 
 export const install: Command = {
   name: 'install',
   args: [{ name: 'PAYLOAD', many: true, kind: 'file' }],
-  options: [{ name: 'no-start', summary: 'do not start apps that were not there before' }],
-  summary: 'install packages, and start their apps',
+  options: [
+    { name: 'no-start', summary: 'do not start apps that were not there before' },
+    { name: 'no-wait', summary: 'end as soon as everything is checked and on disk; the update goes on by itself' },
+    { name: 'dry-run', summary: 'only show what would be done' },
+    { name: 'allow-downgrade', summary: 'also take versions older than one that has proved itself' },
+    { name: 'no-snapshot', summary: 'do not copy the data first: an old version that comes back finds what the new one made of it' },
+    { name: 'now', summary: 'wait neither for a window nor for apps that put the update off' },
+  ],
+  summary: 'install or update apps: all of a payload, or nothing',
   help: [
-    'Sends each package to the device, which checks it, unpacks it and starts its app; several packages are installed one after the other, and the first that is refused ends the command. A package may be - for standard input. An app that was there before must be stopped; it keeps its data and what a person last asked of it.',
-    'Ctrl-C cancels; nothing of the package is left then. An app that is installed but cannot start stays installed, and the command ends with 1.',
+    'Sends a payload to the device: one package, an archive of packages (tar, also compressed with gzip, xz or zstd), or an image of Mbed Linux OS (.swu). Several packages are sent as one payload. - alone is standard input. All of a payload is applied, or nothing.',
+    'Everything is checked and put on disk while the old versions still run; then they stop, and the new ones start with the same data. An app that was there before keeps what a person last asked of it. A new version is on trial first: if it ends, is unhealthy, or does not prove itself in time, all of the payload is rolled back, its data too, and the command ends with 1.',
+    'Ctrl-C cancels as long as the old versions run, and nothing of the payload is left then; later the update goes on without the command. An app that is new and cannot start stays installed, and the command ends with 1.',
+    '--dry-run sends the payload too, but nothing on the device changes; it ends with 1 if there is not enough room.',
   ],
   examples: [
-    { line: 'berth install broker.ipk web.ipk', meaning: 'two packages' },
+    { line: 'berth install broker.ipk web.ipk', meaning: 'two packages, together or not at all' },
+    { line: 'berth install --dry-run update.tar.xz', meaning: 'what an archive of packages would do' },
     { line: 'berth --host ssh://root@gateway install web.ipk', meaning: 'onto a device that ssh reaches' },
   ],
-  run: async (context, { args, flags }) => {
-    const reports: InstallReport[] = [];
-    for (const path of args) {
-      const report = await installOne(context, path, !flags.has('no-start'));
-      reports.push(report);
-      if (!context.json) await context.io.out(renderReport(report, context.colour));
+  run: async (context, given) => {
+    const { result, colour, width } = context;
+    const answer = await send(context, given);
+    if ('apps' in answer) {
+      await result({ plan: answer }, () => renderPlan(answer, { colour, width }));
+      return isShort(answer) ? 1 : 0;
     }
-    if (context.json) await context.result({ installed: reports }, () => '');
-    return reports.some(({ status }) => status.desired === 'running' && status.state === 'failed') ? 1 : 0;
+    const { installed, update, outcome } = answer;
+    await result({ installed, update, outcome }, () => renderReport(answer, colour));
+    return installed.some(({ status }) => status.desired === 'running' && status.state === 'failed') ? 1 : 0;
   },
 };

@@ -1,12 +1,23 @@
 import type { AppFigures, AppStatus } from '../../lifecycle/index.ts';
-import { formatSize } from '../../lib/units.ts';
+import { formatDuration, formatSize } from '../../lib/units.ts';
+import type { UpdateStatus } from '../../update/index.ts';
 import type { Command } from '../command.ts';
 import { formatTime, healthSpan, memoryOf, noteOf, stateSpan, uptimeSpan } from '../format.ts';
 import { span, type Span } from '../style.ts';
 import { renderFields, renderTable, type Surface } from '../table.ts';
+import { trialSpan } from './updates.ts';
 
-/** Everything `berth show` tells. `now`: the device's clock. */
-export function renderApp(app: AppStatus, figures: AppFigures | undefined, now: number, surface: Surface): string {
+/** What else `berth show` looks at. */
+export interface Surroundings {
+  readonly figures: AppFigures | undefined;
+  /** Those that are known, over or under way. */
+  readonly updates: readonly UpdateStatus[];
+  /** The device's clock. */
+  readonly now: number;
+}
+
+/** Everything `berth show` tells. */
+export function renderApp(app: AppStatus, { figures, updates, now }: Surroundings, surface: Surface): string {
   const fields: [string, Span][] = [
     ['App', span(app.name, 'bold')],
     ['Description', span(app.description)],
@@ -27,6 +38,7 @@ export function renderApp(app: AppStatus, figures: AppFigures | undefined, now: 
     fields.push(['Memory', span(memoryOf(figures, false))], ['Processes', span(String(figures.processes))]);
     if (figures.memoryLimitBytes !== undefined) fields.push(['Memory limit', span(formatSize(figures.memoryLimitBytes))]);
   }
+  fields.push(...trialFields(app.name, updates));
   if (app.lastExit !== undefined) fields.push(['Last end', span(`${app.lastExit.reason.message}, ${formatTime(app.lastExit.at)}`)]);
   const text = renderFields(fields, surface);
   if (app.withheld.length === 0) return text;
@@ -34,16 +46,32 @@ export function renderApp(app: AppStatus, figures: AppFigures | undefined, now: 
   return `${text}\nAsked for in config.json and not granted:\n${renderTable([{ title: '  FIELD', least: 12 }, { title: 'WHY', least: 20 }], rows, surface)}`;
 }
 
+/** The trial that the app is in, if any. */
+function trialFields(app: string, updates: readonly UpdateStatus[]): readonly [string, Span][] {
+  for (const { id, outcome, leftMs, apps } of updates) {
+    const trial = apps.find((entry) => entry.app === app)?.trial;
+    if (outcome !== undefined || trial === undefined) continue;
+    const left = leftMs === undefined ? '' : `, at most ${formatDuration(leftMs)} left`;
+    return [['Trial', span(`${trialSpan(trial).text} (update ${id}${left})`, 'yellow')]];
+  }
+  return [];
+}
+
 export const show: Command = {
   name: 'show',
   args: [{ name: 'APP', kind: 'app' }],
   options: [],
   summary: 'show everything about an app',
-  help: ['Shows an app\'s image, state, figures, how it last ended and why, and what its config.json asked for but was not granted.'],
+  help: ['Shows an app\'s image, state, figures, the trial it is in, how it last ended and why, and what its config.json asked for but was not granted.'],
   examples: [{ line: 'berth show mosquitto', meaning: 'the app mosquitto' }],
   run: async ({ client, json, result, colour, width }, { args }) => {
     const app = await client.request<AppStatus>('GET', `/apps/${encodeURIComponent(args[0]!)}`);
-    const stats = json ? undefined : await client.request<{ at: number; figures: readonly AppFigures[] }>('GET', '/stats', { app: app.name });
-    await result(app, () => renderApp(app, stats!.figures[0], stats!.at, { colour, width }));
+    if (json) {
+      await result(app, () => '');
+      return;
+    }
+    const stats = await client.request<{ at: number; figures: readonly AppFigures[] }>('GET', '/stats', { app: app.name });
+    const { updates } = await client.request<{ updates: readonly UpdateStatus[] }>('GET', '/updates');
+    await result(app, () => renderApp(app, { figures: stats.figures[0], updates, now: stats.at }, { colour, width }));
   },
 };
