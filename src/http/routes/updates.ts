@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import * as v from 'valibot';
+import { BerthError } from '../../lib/errors.ts';
 import type { BerthEvent } from '../../lifecycle/index.ts';
 import type { InstallOptions, UpdatePhase, UpdateProgress, Updates } from '../../update/index.ts';
 import type { Api } from '../api.ts';
@@ -54,7 +55,10 @@ export const updateRoutes: readonly Route[] = [
     path: '/updates/{id}',
     summary: 'One update',
     answer: schemas.update,
-    handle: ({ updates }, { params }) => updates.show(/^\d{1,15}$/.test(params.id) ? Number(params.id) : NaN),
+    handle: ({ updates }, { params }) => {
+      if (!/^\d{1,15}$/.test(params.id)) throw new BerthError('not_found', `there is no update "${params.id}"; updates have numbers`);
+      return updates.show(Number(params.id));
+    },
   }),
   route({
     method: 'POST',
@@ -85,6 +89,8 @@ async function install({ updates, lifecycle }: Api, payload: Readable, options: 
   let last: UpdateProgress | undefined;
   const tell = (progress: UpdateProgress): void => {
     last = progress;
+    // Nothing has come yet: if it is refused now, the answer has the error's status.
+    if (progress.phase === 'receiving' && progress.bytes === 0) return;
     outbox.push(progressLine(updates, progress));
   };
   // What is waited for may change while the phase stays the same.
