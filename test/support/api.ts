@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { createReadStream, statSync } from 'node:fs';
-import { request } from 'node:http';
+import { request, type IncomingMessage } from 'node:http';
+import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import type { AppStatus } from '../../src/lifecycle/index.ts';
 import type { InstallReport } from '../../src/update/index.ts';
@@ -18,17 +20,28 @@ export class ApiClient {
     this.#socket = socket;
   }
 
-  /** One request; a body is the file of this name. Rejects when the daemon is not there or goes away. */
-  async call(method: string, path: string, file?: string): Promise<Answer> {
+  /** One request; a body is the file of this name. Rejects when the daemon is not there or goes away, or the signal aborts. */
+  async call(method: string, path: string, file?: string, signal?: AbortSignal): Promise<Answer> {
     const headers: Record<string, string | number> = file === undefined ? {} : { 'Content-Type': 'application/vnd.berth.package', 'Content-Length': statSync(file).size };
     return new Promise<Answer>((resolve, reject) => {
-      const outgoing = request({ socketPath: this.#socket, method, path: `/berth/v1${path}`, headers }, (incoming) => {
+      const outgoing = request({ socketPath: this.#socket, method, path: `/berth/v1${path}`, headers, signal }, (incoming) => {
         resolve(text(incoming).then((body) => ({ status: incoming.statusCode!, body })));
       });
       outgoing.on('error', reject);
       if (file === undefined) outgoing.end();
       else createReadStream(file).pipe(outgoing);
     });
+  }
+
+  /** The lines of an answer as they come, until its end or that of the daemon. */
+  async *lines(path: string): AsyncGenerator<string, void, undefined> {
+    const outgoing = request({ socketPath: this.#socket, path: `/berth/v1${path}` }).end();
+    const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
+    const lines = createInterface({ input: incoming });
+    lines.on('error', () => {
+      lines.close();
+    });
+    yield* lines;
   }
 
   async apps(): Promise<readonly AppStatus[]> {
