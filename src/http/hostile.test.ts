@@ -114,6 +114,20 @@ test('an install is cancelled when its client goes', limit, async (t) => {
   assert.equal(berth.fakes.lifecycle.apps.has('newcomer'), false);
 });
 
+test('an update that waits is cancelled when its client goes, and tells before when what it waits for changes', limit, async (t) => {
+  await using berth = await serveFakes();
+  const { updates, lifecycle } = berth.fakes;
+  const socket = await send(berth, 'POST /berth/v1/install HTTP/1.1\r\nHost: b\r\nContent-Type: application/vnd.berth.package\r\nContent-Length: 4\r\n\r\nhold');
+  let told = '';
+  socket.setEncoding('latin1').on('data', (chunk: string) => (told += chunk));
+  await until(t, () => told.includes('the window of 02:00'));
+  updates.updates[0] = { ...updates.updates[0]!, waitingFor: 'web, for 10m' };
+  lifecycle.announce({ type: 'update.waiting', message: 'update 1 waits: web, for 10m', detail: { update: 1 } });
+  await until(t, () => told.includes('web, for 10m'));
+  socket.destroy();
+  await until(t, () => updates.cancelled === 1 && lifecycle.followers === 0);
+});
+
 test('an install whose bytes do not come is given up', limit, async (t) => {
   await using berth = await serveFakes({ bodyMs: 100 });
   const socket = await send(berth, `${installHead}half`);

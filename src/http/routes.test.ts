@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LogLine } from '../runtime/index.ts';
+import type { InstallOptions, UpdateReport, UpdateStatus } from '../update/index.ts';
+import { fakeUpdate } from './fake-updates.ts';
 import { fakeApp } from './fakes.ts';
 import { parseLines, serveFakes } from './harness.ts';
 
@@ -109,10 +111,73 @@ test('install tells its progress and ends with the report', async () => {
   await using berth = await serveFakes();
   const reply = await berth.request('POST', '/install?start=false', { raw: Buffer.alloc(300_000, 'p'), headers: packageHeaders });
   assert.equal(reply.status, 200);
-  const lines = parseLines(reply.text) as { phase?: string; result?: { app: string; bytes: number; status: { state: string } } }[];
-  assert.ok(lines.some((line) => line.phase === 'storing'));
+  const lines = parseLines(reply.text) as { phase?: string; update?: number; result?: UpdateReport }[];
+  assert.ok(lines.some((line) => line.phase === 'storing' && line.update === 1));
   const { result } = lines.at(-1)!;
-  assert.deepEqual([result?.app, result?.bytes, result?.status.state], ['newcomer', 300_000, 'stopped']);
+  assert.deepEqual([result?.update, result?.outcome], [1, 'committed']);
+  const [report] = result!.installed;
+  assert.deepEqual([report?.app, report?.bytes, report?.status.state], ['newcomer', 300_000, 'stopped']);
+});
+
+test('what whoever sends a payload decides reaches the coordinator, and the source is the command line', async () => {
+  await using berth = await serveFakes();
+  const sent = async (query: string): Promise<Partial<InstallOptions>> => {
+    await berth.request('POST', `/install${query}`, { raw: 'package', headers: packageHeaders });
+    const { signal: _, onProgress: __, ...chosen } = berth.fakes.updates.lastOptions as InstallOptions;
+    return chosen;
+  };
+  assert.deepEqual(await sent(''), { source: 'command-line', start: true });
+  assert.deepEqual(await sent('?start=false&wait=false&allowDowngrade=true&snapshot=false&now=true&bytes=7&origin=a%20b.ipk'), {
+    source: 'command-line', start: false, wait: false, allowDowngrade: true, snapshot: false, now: true, payloadBytes: 7, origin: 'a b.ipk',
+  });
+  for (const query of ['source=media', 'start=yes', 'bytes=-1', `origin=${'x'.repeat(256)}`]) {
+    assert.equal((await berth.request('POST', `/install?${query}`, { raw: 'package', headers: packageHeaders })).status, 400, query);
+  }
+});
+
+test('a dry run answers with the plan and installs nothing', async () => {
+  await using berth = await serveFakes();
+  const reply = await berth.request('POST', '/install?dryRun=true', { raw: 'package', headers: packageHeaders });
+  assert.deepEqual([reply.status, reply.headers['content-type']], [200, 'application/json']);
+  assert.deepEqual(JSON.parse(reply.text), { plan: berth.fakes.updates.planned });
+  assert.deepEqual([berth.fakes.updates.updates, berth.fakes.lifecycle.apps.has('newcomer')], [[], false]);
+  assert.equal((await berth.request('POST', '/install?dryRun=true', { raw: 'bad!', headers: packageHeaders })).status, 422);
+});
+
+test('an update on trial tells how much time is left, and ends the lines with why it was rolled back', async () => {
+  await using berth = await serveFakes();
+  const lines = parseLines((await berth.request('POST', '/install', { raw: 'back', headers: packageHeaders })).text) as { phase?: string; leftMs?: number; error?: { code: string } }[];
+  assert.equal(lines.find((line) => line.phase === 'trial')?.leftMs, 120_000);
+  assert.equal(lines.at(-1)?.error?.code, 'rolled_back');
+  assert.equal(berth.fakes.lifecycle.followers, 0);
+});
+
+test('updates are listed newest first and shown by their number', async () => {
+  await using berth = await serveFakes();
+  berth.fakes.updates.updates.push(
+    fakeUpdate(1, { outcome: 'failed', reason: { code: 'no_space', message: 'full' }, endedAt: 5, source: 'media', origin: 'usb.tar', apps: [] }),
+    fakeUpdate(2, { leftMs: 7, apps: [{ app: 'web', to: { version: '2', digest: `sha256:${'0'.repeat(64)}` }, trial: { passed: false, waitingFor: ['health'] } }] }),
+    fakeUpdate(3, { phase: 'waiting', waitingFor: 'the window' }),
+  );
+  const { updates } = JSON.parse((await berth.request('GET', '/updates')).text) as { updates: UpdateStatus[] };
+  assert.deepEqual(updates.map(({ id }) => id), [3, 2, 1]);
+  assert.deepEqual(JSON.parse((await berth.request('GET', '/updates/2')).text), berth.fakes.updates.updates[1]);
+  for (const id of ['4', 'x', '-1', '1e3', '9'.repeat(30)]) assert.equal((await berth.request('GET', `/updates/${id}`)).status, 404, id);
+});
+
+test('a person confirms an app on trial or rolls it back; without a trial that is a conflict', async () => {
+  await using berth = await serveFakes();
+  for (const [verb, outcome] of [['confirm', 'committed'], ['rollback', 'rolled-back']] as const) {
+    assert.equal((await berth.request('POST', `/apps/web/${verb}`)).status, 409);
+    berth.fakes.updates.updates.push(fakeUpdate(berth.fakes.updates.updates.length + 1));
+    const reply = await berth.request('POST', `/apps/web/${verb}`);
+    assert.deepEqual([reply.status, (JSON.parse(reply.text) as UpdateStatus).outcome], [200, outcome]);
+  }
+});
+
+test('storage is told per app', async () => {
+  await using berth = await serveFakes();
+  assert.deepEqual(JSON.parse((await berth.request('GET', '/storage')).text), { storage: [{ app: 'web', image: 5 << 20, previous: 1 << 20, data: 3000, logs: 0 }] });
 });
 
 test('a package that is refused at once is answered with the status of the error', async () => {

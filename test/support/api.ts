@@ -4,7 +4,7 @@ import { request, type IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import type { AppStatus } from '../../src/lifecycle/index.ts';
-import type { InstallReport } from '../../src/update/index.ts';
+import type { InstallReport, UpdateReport, UpdateStatus } from '../../src/update/index.ts';
 
 /** An answer of the native API. */
 export interface Answer {
@@ -54,10 +54,20 @@ export class ApiClient {
 
   /** Installs a package; throws the daemon's error. */
   async install(file: string, options: { start: boolean }): Promise<InstallReport> {
+    return (await this.installAll(file, options)).installed[0]!;
+  }
+
+  /** Applies a payload; throws the daemon's error. */
+  async installAll(file: string, options: { start: boolean }): Promise<UpdateReport> {
     const { body } = await this.must('POST', `/install?start=${options.start}`, file);
-    const last = JSON.parse(body.trim().split('\n').at(-1)!) as { result?: InstallReport; error?: { message: string } };
+    const last = JSON.parse(body.trim().split('\n').at(-1)!) as { result?: UpdateReport; error?: { message: string } };
     if (last.result === undefined) throw new Error(`install of ${file}: ${JSON.stringify(last)}`);
     return last.result;
+  }
+
+  /** Newest first. */
+  async updates(): Promise<readonly UpdateStatus[]> {
+    return (JSON.parse((await this.must('GET', '/updates')).body) as { updates: UpdateStatus[] }).updates;
   }
 
   async must(method: string, path: string, file?: string): Promise<Answer> {
