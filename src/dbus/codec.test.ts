@@ -224,6 +224,7 @@ test('an unknown type of message and unknown header fields are passed over', () 
 });
 
 for (const [what, signature, hex] of [
+  ['a text with a zero byte', 's', '0300000061006200'],
   ['a boolean of 2', 'b', '02000000'],
   ['an array whose last element is longer than it', 'au', '0500000001000000 02000000'],
   ['an array longer than the message', 'ay', 'ffffffff00'],

@@ -140,7 +140,10 @@ test('while one client of an app uses up all there is, nothing is read from the 
   await until(() => !existsSync(join(directory, 'web/bus')));
   const large = writing.message({ fields: { member: 'Fail' }, signature: 's', body: ['x'.repeat(60_000)] });
   writing.socket.write(Buffer.concat(Array.from({ length: 100 }, () => large)));
-  for (let round = 0; round < 5; round += 1) await clock.advance(restMs);
+  for (let round = 0; round < 5; round += 1) {
+    await clock.advance(restMs);
+    for (let turn = 0; turn < 200; turn += 1) await settle();
+  }
   assert.equal(writing.socket.writableLength > 50 * large.length, true, `${writing.socket.writableLength} bytes wait`);
 });
 

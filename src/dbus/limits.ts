@@ -27,10 +27,10 @@ export const maxReasonLength = 1000;
 
 /**
  * What an app may ask of the daemon's one thread, in units of work: a read or a message costs one, and one more for each
- * 4 KiB; a connect costs ten. So an app may send 200 calls a second for ever, each in a read of its own, after a burst of
+ * 4 KiB; a connect costs five. So an app may send 200 calls a second for ever, each in a read of its own, after a burst of
  * as many, which keep the daemon busy for some 30 ms. One that asks for more is not listened to for a while.
  */
-export const work = { perSecond: 400, burst: 400, connect: 10, bytesPerUnit: 4096 } as const;
+export const work = { perSecond: 400, burst: 400, connect: 5, bytesPerUnit: 4096 } as const;
 export const restMs = 1000;
 
 /** A flood is told in the journal again after so long without one. */
