@@ -37,10 +37,9 @@ export function judgeOffer({ version, digest }: Offer, { installed, had, refused
   return refused === digest ? 'refused' : 'apply';
 }
 
-/** What is known after an offer was judged so: what is or was there need not come a second time. */
-export function hadAfter({ version }: Offer, verdict: Verdict, { had }: Brought): string | undefined {
-  const isThere = verdict === 'current' || verdict === 'older';
-  return isThere && (had === undefined || compareVersions(version, had) > 0) ? version : had;
+/** The device has or had what was offered, wherever it came from: it need not come a second time. */
+export function isOnDevice(verdict: Verdict): boolean {
+  return verdict === 'current' || verdict === 'older';
 }
 
 /** Why an archive, which is applied wholly or not at all, is left alone. */

@@ -10,7 +10,8 @@ import { digestOf } from '../lib/digest.ts';
 import { BerthError, type ErrorCode } from '../lib/errors.ts';
 import { HandClock, settle } from '../lib/handclock.ts';
 import { openStore, type ImageRow, type WritableStore } from '../store/index.ts';
-import { FolderSource, type Folder } from './folder-source.ts';
+import { FolderSource } from './folder-source.ts';
+import type { Folder } from './folder-visit.ts';
 import type { UpdatesOptions } from './tools.ts';
 import type { InstallOptions, Updates, UpdateStatus } from './types.ts';
 
@@ -198,6 +199,20 @@ test('an app that was removed stays away until a newer version of it comes', asy
   assert.deepEqual(bench.asked, ['factory broker_1.0.ipk', 'factory web_1.1.ipk']);
 });
 
+test('a version that came back from the past does not count as the newest that was there', async (t) => {
+  const bench = new Bench(t);
+  bench.bring('web 2.0');
+  await bench.look();
+  // A person went back to 1.0, and a folder with 1.0 as well; then 2.0 comes again.
+  bench.installed('web', '1.0');
+  bench.bring('web 1.0');
+  rmSync(join(bench.factory.path, 'web_2.0.ipk'));
+  await bench.look();
+  bench.bring('web 2.0');
+  await bench.look();
+  assert.deepEqual(bench.asked, ['factory web_2.0.ipk']);
+});
+
 test('a file that is no package is told once, and one that lacks something at every start', async (t) => {
   const bench = new Bench(t);
   bench.bring('bad');
@@ -237,7 +252,8 @@ test('a medium that is taken away while it is read is told, and tried when it co
   };
   await bench.lookAtMedium();
   assert.deepEqual(bench.told, [`medium ${bench.medium.path}: web_1.0.ipk could not be applied, and is tried again later: the medium was taken away while it was read`]);
-  bench.restart();
+  mkdirSync(bench.medium.path);
+  await bench.look(bench.medium);
   renameSync(away, bench.medium.path);
   bench.install = async () => Promise.resolve();
   await bench.lookAtMedium();
