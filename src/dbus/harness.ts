@@ -68,7 +68,6 @@ async function serveIn(t: TestContext, directory: string, names: readonly string
 }
 
 async function connected(path: string): Promise<Socket> {
-  // unix(7): 108 bytes with the final zero.
   const socket = connect(path);
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve);

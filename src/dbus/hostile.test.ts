@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import * as fc from 'fast-check';
 import { settle } from '../lib/handclock.ts';
 import { appName, appPath } from './contract.ts';
@@ -20,8 +20,12 @@ async function requireService(served: Served): Promise<void> {
   await client.closed;
 }
 
-async function until(check: () => boolean): Promise<void> {
-  while (!check()) await settle();
+/** Waits as long as the test may take. */
+async function until(t: TestContext, check: () => boolean): Promise<void> {
+  while (!check()) {
+    t.signal.throwIfAborted();
+    await settle();
+  }
 }
 
 for (const [what, bytes] of [
@@ -116,7 +120,7 @@ test('an app that floods its bus is not listened to for a while, then goes on wh
   const count = 2 * work.burst;
   client.socket.write(Buffer.concat(Array.from({ length: count }, () => client.message({ fields: { member: 'Watchdog' } }))));
   const socket = join(directory, 'web/bus');
-  await until(() => !existsSync(socket));
+  await until(t, () => !existsSync(socket));
   const before = lifecycle.fed.length;
   assert.equal(before > work.burst / 2 && before <= work.burst, true, `${before} calls`);
   for (let turn = 0; turn < 10; turn += 1) await settle();
@@ -127,7 +131,7 @@ test('an app that floods its bus is not listened to for a while, then goes on wh
   while (lifecycle.fed.length < count) await clock.advance(restMs);
   for (let answers = 0; answers < count; answers += 1) await client.next();
   await clock.advance(2 * restMs);
-  await until(() => existsSync(socket));
+  await until(t, () => existsSync(socket));
   assert.deepEqual(await (await served.connect()).app('Watchdog'), []);
   assert.equal(journal.filter((line) => line.includes('floods')).length, 1, 'it is told once');
   assert.equal(clock.pending, 0, 'no timer is left');
@@ -137,7 +141,7 @@ test('while one client of an app uses up all there is, nothing is read from the 
   const { clock, connect, directory } = await serve(t);
   const [calling, writing] = [await connect(), await connect()];
   calling.socket.write(Buffer.concat(Array.from({ length: 10 * work.burst }, () => calling.message({ fields: { member: 'Watchdog' } }))));
-  await until(() => !existsSync(join(directory, 'web/bus')));
+  await until(t, () => !existsSync(join(directory, 'web/bus')));
   const large = writing.message({ fields: { member: 'Fail' }, signature: 's', body: ['x'.repeat(60_000)] });
   writing.socket.write(Buffer.concat(Array.from({ length: 100 }, () => large)));
   for (let round = 0; round < 5; round += 1) {
@@ -152,11 +156,11 @@ test('a flood after a quiet time is told again', async (t) => {
   for (const told of [1, 2]) {
     const client = await connect();
     client.socket.write(Buffer.concat(Array.from({ length: work.burst }, () => client.message({ fields: { member: 'Watchdog' } }))));
-    await until(() => !existsSync(join(directory, 'web/bus')));
+    await until(t, () => !existsSync(join(directory, 'web/bus')));
     assert.equal(journal.filter((line) => line.includes('floods')).length, told);
     client.socket.destroy();
     await clock.advance(quietMs);
-    await until(() => existsSync(join(directory, 'web/bus')));
+    await until(t, () => existsSync(join(directory, 'web/bus')));
   }
 });
 
@@ -183,7 +187,7 @@ test('thousands of connects wear out the app that does them, and nobody else; no
   }
   // The kernel holds 512 for the daemon to take; these are dropped when the bus begins to rest.
   assert.equal(refused > 2000, true, `${refused} refused`);
-  await until(() => served.journal.some((line) => line.includes('floods')) && !existsSync(path));
+  await until(t, () => served.journal.some((line) => line.includes('floods')) && !existsSync(path));
   await requireService(served);
   let answer: readonly unknown[] | undefined;
   while (answer === undefined) {
@@ -193,7 +197,7 @@ test('thousands of connects wear out the app that does them, and nobody else; no
   }
   assert.deepEqual(answer, []);
   await served.buses.close();
-  await until(() => readdirSync('/proc/self/fd').length <= before);
+  await until(t, () => readdirSync('/proc/self/fd').length <= before);
 });
 
 /** Connects, says nothing and leaves. */
@@ -239,7 +243,7 @@ test('whatever bytes a client sends, the daemon goes on and nothing is called th
     fc.asyncProperty(fc.array(change, { maxLength: 5 }), fc.uint8Array({ maxLength: 100 }), async (changes, tail) => {
       // The budget is not what is tested here.
       await served.clock.advance(10 * restMs);
-      await until(() => existsSync(join(served.directory, 'web/bus')));
+      await until(t, () => existsSync(join(served.directory, 'web/bus')));
       const client = await served.connect();
       const set = client.message({ fields: { interface: 'org.freedesktop.DBus.Properties', member: 'Set' }, signature: 'ssv', body: [appName, 'Version', new Variant('s', 'x')] });
       client.socket.end(Buffer.concat([spoil(set, changes), tail]));
