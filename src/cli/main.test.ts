@@ -105,13 +105,73 @@ test('install tells its phases and what came of it', limit, async () => {
   await writeFile(path, 'package');
   const outcome = await berth(['install', path]);
   assert.equal(outcome.status, 0);
-  assert.match(outcome.stdout, /^installed newcomer 1\.0-1: .*\nnote: postinst does not run\nnewcomer is running\n$/);
+  assert.match(outcome.stdout, /^installed newcomer 1\.0-1: .*\nnote: postinst does not run\nnewcomer is running\nupdate \d+ is committed\n$/);
   assert.match(outcome.stderr, /p\.ipk: storing\n/);
   const refused = await berth(['install', '-', '--json'], { input: 'bad!' });
   assert.equal(refused.status, 1);
   assert.deepEqual(JSON.parse(refused.stdout), { error: { code: 'bad_package', message: 'not a package: wrong magic', detail: { offset: 0 } } });
   const late = await berth(['install', '-'], { input: 'late' });
   assert.deepEqual([late.status, late.stderr.trimEnd().split('\n').at(-1)], [1, 'berth: 3.0 MiB are missing on /var/lib/berth']);
+});
+
+test('with --json an install tells what was installed, and by which update', limit, async () => {
+  const { status, stdout } = await berth(['--json', 'install', '-'], { input: 'package' });
+  const { installed, update, outcome } = JSON.parse(stdout) as { installed: { app: string }[]; update: number; outcome: string };
+  assert.deepEqual([status, installed.map(({ app }) => app), typeof update, outcome], [0, ['newcomer'], 'number', 'committed']);
+});
+
+test('several packages are sent as one payload, under all their names', limit, async () => {
+  const paths = ['a.ipk', 'b.ipk'].map((name) => join(directory, name));
+  for (const path of paths) await writeFile(path, 'x'.repeat(600));
+  const { status, stdout, stderr } = await berth(['install', ...paths]);
+  assert.deepEqual([status, stdout.match(/^installed/gm)?.length], [0, 1], stderr);
+  assert.match(stderr, /^2 packages: receiving\n/);
+  const { stdout: listed } = await berth(['updates', '--json']);
+  const [last] = (JSON.parse(listed) as { updates: { origin: string; bytes: number }[] }).updates;
+  // Two headers, two files padded to blocks, and the end of the archive.
+  assert.deepEqual([last?.origin, last?.bytes], ['a.ipk, b.ipk', 2 * 512 + 2 * 1024 + 1024]);
+  for (const [more, expected, message] of [['-', 2, /standard input/], [directory, 1, /is a directory/], ['/dev/null', 2, /not a regular file/], [join(directory, 's'), 2, /not a regular file/]] as const) {
+    const refused = await berth(['install', paths[0]!, more]);
+    assert.equal(refused.status, expected, more);
+    assert.match(refused.stderr, message);
+  }
+});
+
+test('a dry run shows the plan', limit, async () => {
+  const { status, stdout } = await berth(['install', '--dry-run', '-'], { input: 'package' });
+  assert.equal(status, 0);
+  assert.match(stdout, /^web +1\.0-1 +2\.0-1 .*confirms itself$/m);
+  const json = await berth(['install', '--dry-run', '--json', '-'], { input: 'package' });
+  assert.deepEqual((JSON.parse(json.stdout) as { plan: { stops: string[] } }).plan.stops, ['web']);
+});
+
+test('without --wait an install says how to look at what goes on', limit, async () => {
+  assert.match((await berth(['install', '--no-wait', '-'], { input: 'package' })).stdout, /^update (\d+) goes on; `berth updates \1` shows how far it is$/m);
+});
+
+test('an update that is rolled back is a failure with its reason', limit, async () => {
+  const { status, stderr, stdout } = await berth(['install', '-'], { input: 'back' });
+  assert.deepEqual([status, stdout], [1, '']);
+  assert.match(stderr, /standard input: on trial, at most 2m 0s left\nstandard input: rolling back\nberth: web 2\.0-1 did not stay up/);
+});
+
+test('updates, storage, confirm and rollback answer for people and programs', limit, async () => {
+  const list = await berth(['updates']);
+  const id = /^ *(\d+) .* rolled-back .*did not stay up/m.exec(list.stdout)?.[1];
+  assert.match((await berth(['updates', id!])).stdout, /^Reason +web 2\.0-1 did not stay up: exited with code 3 \(rolled_back\)$/m);
+  assert.equal((JSON.parse((await berth(['updates', '--json', id!])).stdout) as { outcome: string }).outcome, 'rolled-back');
+  assert.match((await berth(['storage'])).stdout, /^together /m);
+  assert.ok(Array.isArray((JSON.parse((await berth(['storage', '--json'])).stdout) as { storage: unknown }).storage));
+  for (const [args, status] of [[['updates', '9999'], 1], [['updates', 'x'], 2], [['confirm', 'web'], 1], [['rollback', 'web'], 1], [['rollback'], 2]] as const) {
+    assert.equal((await berth(args)).status, status, args.join(' '));
+  }
+});
+
+test('an error of a command that streams is one line of JSON, too', limit, async () => {
+  for (const args of [['logs', '-f', 'nobody'], ['events', '-f', '--host', `unix://${directory}/none`]]) {
+    const { stdout } = await berth([...args, '--json']);
+    assert.match(stdout, /^\{"error":.*\}\n$/);
+  }
 });
 
 test('exec passes on output, exit status and, if asked, input', limit, async () => {
@@ -147,6 +207,34 @@ test('Ctrl-C cancels an install', limit, async () => {
   await once(child.stderr!, 'data');
   child.kill('SIGINT');
   assert.equal((await finish(child)).status, 130);
+});
+
+/** Presses Ctrl-C once the install of this payload has told `mark`. */
+async function interruptAt(input: string, mark: string): Promise<Pick<Outcome, 'status' | 'stderr'>> {
+  const child = start(['install', '-']);
+  child.stdin!.end(input);
+  let stderr = '';
+  let pressed = false;
+  child.stderr!.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+    if (pressed || !stderr.includes(mark)) return;
+    pressed = true;
+    child.kill('SIGINT');
+  });
+  const [status] = (await once(child, 'close')) as [number | null];
+  return { status, stderr };
+}
+
+test('Ctrl-C cancels an update that waits, quietly', limit, async () => {
+  const { status, stderr } = await interruptAt('hold', 'waiting: the window of 02:00\n');
+  assert.equal(status, 130);
+  assert.match(stderr, /waiting: the window of 02:00\n$/);
+});
+
+test('after the switch Ctrl-C leaves the update alone, and says how to look at it', limit, async () => {
+  const { status, stderr } = await interruptAt('long', 'on trial');
+  assert.equal(status, 130);
+  assert.match(stderr, /on trial.*\nupdate (\d+) goes on; `berth updates \1` shows how far it is\n$/);
 });
 
 test('a reader that has had enough ends the command quietly', limit, async () => {

@@ -32,7 +32,7 @@ export function renderPlan(plan: UpdatePlan, surface: Surface): string {
 
 function dataSpan({ snapshot, dataBytes }: PlannedApp): Span {
   if (snapshot === 'none') return none;
-  return snapshot === 'copy' ? span(`copy ${formatSize(dataBytes)}`) : span('not copied', 'yellow');
+  return snapshot === 'copy' ? span(`copy of ${formatSize(dataBytes)}`) : span('not copied', 'yellow');
 }
 
 function proofSpan({ trial }: PlannedApp): Span {

@@ -2,12 +2,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import type { AppFigures, AppStatus } from '../lifecycle/index.ts';
+import type { UpdatePlan, UpdateStatus } from '../update/index.ts';
+import { renderReport } from './commands/install.ts';
 import { LogRenderer } from './commands/logs.ts';
 import { renderApps } from './commands/ps.ts';
 import { renderApp } from './commands/show.ts';
 import { renderFigures } from './commands/stats.ts';
 import { renderDoctor } from './commands/doctor.ts';
-import { parseMoment, processorShare } from './format.ts';
+import { renderStorage } from './commands/storage.ts';
+import { renderUpdate, renderUpdates } from './commands/updates.ts';
+import { renderVerdict } from './commands/verdict.ts';
+import { formatElapsed, formatTime, parseMoment, processorShare } from './format.ts';
+import { isShort, renderPlan } from './plan-view.ts';
 import { progressLine } from './progress.ts';
 import { displayWidth, truncate } from './style.ts';
 
@@ -24,6 +30,29 @@ function app(name: string, change: Partial<AppStatus> = {}): AppStatus {
 function figures(name: string, change: Partial<AppFigures> = {}): AppFigures {
   return { name, at: now, cpuNs: 0, memoryBytes: 3 << 20, processes: 2, restarts: 0, ...change };
 }
+
+const digest = `sha256:${'0'.repeat(64)}` as const;
+
+function update(id: number, change: Partial<UpdateStatus> = {}): UpdateStatus {
+  return {
+    id, source: 'command-line', origin: 'web.ipk', phase: 'trial', startedAt: now, bytes: 3 << 20,
+    phases: [{ phase: 'receiving', at: now }, { phase: 'switching', at: now + 1500 }, { phase: 'trial', at: now + 1840 }],
+    apps: [{ app: 'web', from: { version: '1.0', digest }, to: { version: '2.0', digest } }, { app: 'new', to: { version: '0.1', digest } }],
+    ...change,
+  };
+}
+
+const plan: UpdatePlan = {
+  apps: [
+    {
+      app: 'web', from: { version: '1.0', digest }, to: { version: '2.0', digest }, imageBytes: 5 << 20, imageInodes: 40, stop: true, start: true, snapshot: 'copy',
+      dataBytes: 3 << 20, dataInodes: 12, migrate: ['/bin/migrate', '--all'], trial: { uptimeMs: 10_000, health: true, confirm: true },
+    },
+    { app: 'new', to: { version: '0.1', digest }, imageBytes: 0, imageInodes: 0, stop: false, start: true, snapshot: 'none', dataBytes: 0, dataInodes: 0 },
+  ],
+  stops: ['web'], starts: ['web', 'new'], removes: [{ app: 'web', version: '0.9', digest, bytes: 4 << 20 }],
+  needs: { bytes: 8 << 20, inodes: 52 }, free: { bytes: 1 << 30, inodes: 1000 }, deadlineMs: 300_000,
+};
 
 const failed = app('crashy', {
   state: 'backoff', restarts: 7, nextStartAt: now + 16_000,
@@ -65,6 +94,14 @@ test('text from apps cannot reach the terminal as control characters', () => {
   const outputs = [
     renderApps([everything], [], now, { width: 80, colour: true }),
     renderApp(everything, { figures: undefined, updates: [], now }, { width: 80, colour: true }),
+    renderApp(app(hostile), { figures: undefined, updates: [update(1, { apps: [{ app: hostile, to: { version: '1', digest }, trial: { passed: false, waitingFor: [hostile] } }] })], now }, { width: 80, colour: true }),
+    ...[update(1, { origin: hostile, apps: [], waitingFor: hostile }), update(2, { reason: { code: 'rolled_back', message: hostile }, apps: [{ app: hostile, to: { version: hostile, digest }, trial: { passed: false, waitingFor: [hostile] } }] })].flatMap((entry) => [
+      renderUpdates([entry], { width: 80, colour: true }), renderUpdate(entry, { width: 80, colour: true }), renderVerdict(hostile, entry, true), renderVerdict(hostile, { ...entry, outcome: 'failed' }, true),
+    ]),
+    renderPlan({ ...plan, stops: [hostile], apps: [{ ...plan.apps[0]!, app: hostile, to: { version: hostile, digest }, migrate: [hostile] }] }, { width: 80, colour: true }),
+    renderStorage([{ app: hostile, image: 1, previous: 0, data: 0, logs: 0 }], { width: 80, colour: true }),
+    renderReport({ update: 1, outcome: 'committed', installed: [{ app: hostile, version: hostile, digest, signed: true, entries: 1, bytes: 1, warnings: [hostile], withheld: [], status: everything }] }, true),
+    progressLine(hostile, { phase: 'waiting', bytes: 0, waitingFor: hostile }, 1, 200),
     renderDoctor({ checks: [{ name: hostile, outcome: 'failure', found: hostile, advice: hostile }] }, true),
     renderFigures(undefined, { at: now, figures: [figures(hostile)] }, { width: 80, colour: true }),
     new LogRenderer({ terminal: true, colour: true, timestamps: true }).render({ time: hostile, stream: 'stderr', text: hostile, partial: false }),
@@ -94,10 +131,90 @@ test('widths count wide and combining characters, and cutting shows', () => {
 });
 
 test('the progress line fits the terminal', () => {
-  assert.equal(progressLine('a.ipk', 'receiving', 5 << 20, 10 << 20, 80), 'a.ipk  receiving  [===============               ]   50%  5.0 MiB / 10.0 MiB'.slice(0, 80));
+  assert.equal(progressLine('a.ipk', { phase: 'receiving', bytes: 5 << 20 }, 10 << 20, 80), 'a.ipk  receiving  [===============               ]   50%  5.0 MiB / 10.0 MiB'.slice(0, 80));
   for (let columns = 1; columns < 120; columns += 1) {
-    for (const total of [undefined, 0, 10 << 20]) assert.ok(displayWidth(progressLine('a-package.ipk', 'receiving', 5 << 20, total, columns)) <= columns);
+    for (const total of [undefined, 0, 10 << 20]) assert.ok(displayWidth(progressLine('a-package.ipk', { phase: 'receiving', bytes: 5 << 20 }, total, columns)) <= columns);
   }
+});
+
+test('the progress line tells what a phase waits for and how long it may take', () => {
+  assert.equal(progressLine('a.ipk', { phase: 'waiting', bytes: 9, waitingFor: 'the window' }, 9, 80), 'a.ipk  waiting: the window');
+  assert.equal(progressLine('a.ipk', { phase: 'trial', bytes: 9, leftMs: 119_000 }, 9, 80), 'a.ipk  on trial, at most 1m 59s left');
+});
+
+test('updates are a table of what changed and how it ended', () => {
+  const failure = update(7, { outcome: 'rolled-back', reason: { code: 'rolled_back', message: 'web: exited with code 3' } });
+  assert.equal(
+    renderUpdates([update(8, { leftMs: 61_000 }), failure, update(6, { source: 'media', outcome: 'failed', apps: [] })], plain),
+    [
+      'ID  WHEN                 SOURCE        APPS                    STATE        REASON',
+      ` 8  ${formatTime(now)}  command-line  web 1.0 → 2.0, new 0.1  on trial     at most 1m 1s left`,
+      ` 7  ${formatTime(now)}  command-line  web 1.0 → 2.0, new 0.1  rolled-back  web: exited with code 3`,
+      ` 6  ${formatTime(now)}  media         web.ipk                 failed`,
+      '',
+    ].join('\n'),
+  );
+  assert.match(renderUpdates([], plain), /no update/);
+  for (let width = 80; width < 130; width += 1) {
+    for (const line of renderUpdates([failure], { width, colour: false }).split('\n')) assert.ok(displayWidth(line) <= width, `${width}: ${line}`);
+  }
+});
+
+test('an update tells how long each phase took, and what its trial waits for', () => {
+  const text = renderUpdate(update(7, { outcome: 'committed', endedAt: now + 12_000 }), plain);
+  assert.match(text, /Ended +.*, after 12\.0 s$/m);
+  assert.match(text, /^receiving .* 1\.5 s$/m);
+  assert.match(text, /^switching .* 340 ms$/m);
+  assert.match(text, /^on trial .* 10\.2 s$/m);
+  const tried = renderUpdate(update(8, { leftMs: 5000, apps: [{ app: 'web', to: { version: '2', digest }, trial: { passed: false, waitingFor: ['its health check', 'its own confirmation'] } }] }), plain);
+  assert.match(tried, /^web +- +2 +waits for its health check, its own confirmation$/m);
+  assert.match(tried, /^on trial .* under way$/m);
+  assert.deepEqual([formatElapsed(0), formatElapsed(999), formatElapsed(59_940), formatElapsed(61_000)], ['0 ms', '999 ms', '59.9 s', '1m 1s']);
+});
+
+test('show tells of a trial under way only', () => {
+  const trial = { passed: false, waitingFor: ['its health check'] };
+  const apps = [{ app: 'web', to: { version: '2', digest }, trial }];
+  const shown = (updates: readonly UpdateStatus[]): string => renderApp(app('web'), { figures: undefined, updates, now }, plain);
+  assert.match(shown([update(8, { apps, leftMs: 5000 })]), /^Trial +waits for its health check \(update 8, at most 5s left\)$/m);
+  assert.doesNotMatch(shown([update(8, { apps, outcome: 'committed' }), update(7)]), /Trial/);
+});
+
+test('a plan names all that would happen, and what is short in red', () => {
+  const text = renderPlan(plan, plain);
+  assert.match(text, /^web +1\.0 +2\.0 +5\.0 MiB +copy of 3\.0 MiB +up 10s, healthy, confirms itself$/m);
+  assert.match(text, /^new +- +0\.1 +is there +- +-$/m);
+  assert.match(text, /^Migrated +web: \/bin\/migrate --all$/m);
+  assert.match(text, /^Deleted +web 0\.9 \(4\.0 MiB\)$/m);
+  assert.match(text, /^Space +8\.0 MiB needed, 1\.0 GiB free$/m);
+  assert.match(text, /within 5m 0s of the switch/);
+  assert.equal(isShort(plan), false);
+  const short = { ...plan, free: { bytes: 1 << 20, inodes: Number.MAX_SAFE_INTEGER } };
+  assert.ok(isShort(short));
+  assert.ok(renderPlan(short, { width: undefined, colour: true }).includes('\x1b[31m8.0 MiB needed, only 1.0 MiB free\x1b[0m'));
+  assert.match(renderPlan(short, plain), /^Files +52 needed, no limit$/m);
+});
+
+test('a verdict says what came of it', () => {
+  assert.equal(renderVerdict('web', update(7, { outcome: 'committed' }), false), 'update 7 is committed: web 2.0\n');
+  assert.equal(renderVerdict('web', update(7, { outcome: 'rolled-back' }), false), 'update 7 is rolled back: web 1.0\n');
+  const apps = [{ app: 'web', to: { version: '2', digest }, trial: { passed: true, waitingFor: [] } }, { app: 'db', to: { version: '2', digest }, trial: { passed: false, waitingFor: ['x'] } }];
+  assert.equal(renderVerdict('web', update(7, { apps }), false), 'web has passed; update 7 waits for db\n');
+  assert.equal(renderVerdict('web', update(7, { apps: apps.slice(0, 1) }), false), 'web has passed; update 7 is being committed\n');
+});
+
+test('storage sums up rows and columns', () => {
+  const entry = { image: 2048, previous: 1024, data: 512, logs: 0 };
+  assert.equal(
+    renderStorage([{ app: 'web', ...entry }, { app: 'db', ...entry }], plain),
+    [
+      'APP         IMAGE  PREVIOUS     DATA  LOGS    TOTAL',
+      'web       2.0 KiB   1.0 KiB    512 B   0 B  3.5 KiB',
+      'db        2.0 KiB   1.0 KiB    512 B   0 B  3.5 KiB',
+      'together  4.0 KiB   2.0 KiB  1.0 KiB   0 B  7.0 KiB',
+      '',
+    ].join('\n'),
+  );
 });
 
 test('a moment is a span before now or a time', () => {

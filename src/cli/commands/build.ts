@@ -1,9 +1,11 @@
-import type { BuildReport } from '../../image/index.ts';
+import { basename } from 'node:path';
+import type { BuildReport, PackProgress } from '../../image/index.ts';
 import { BerthError } from '../../lib/errors.ts';
 import { formatSize } from '../../lib/units.ts';
 import { usage } from '../arguments.ts';
 import type { Command, Context, Given, Option } from '../command.ts';
 import { shortDigest } from '../format.ts';
+import { barLine, StatusLine } from '../progress.ts';
 import { render, span } from '../style.ts';
 
 const compressions = ['zst', 'gz', 'xz'] as const;
@@ -25,8 +27,22 @@ export function readOutput(command: Command, { values }: Given): { readonly outp
   return { output, options: { compression } };
 }
 
+/** Writes a package, shows meanwhile how far it is, and tells what was written. */
+export async function writePackage(context: Context, output: string, write: (onProgress: (progress: PackProgress) => void) => Promise<BuildReport>): Promise<void> {
+  const line = new StatusLine(context.io);
+  let report: BuildReport;
+  try {
+    report = await write(({ doneBytes, totalBytes }) => {
+      if (!context.json) void line.draw((columns) => barLine(basename(output), 'packing', doneBytes, totalBytes, columns));
+    });
+  } finally {
+    await line.clear();
+  }
+  await tellWritten(report, context);
+}
+
 /** Tells what was written. */
-export async function tellWritten(report: BuildReport, { result, colour, io, json }: Context): Promise<void> {
+async function tellWritten(report: BuildReport, { result, colour, io, json }: Context): Promise<void> {
   const { control, warnings, output, digest, entries, bytes } = report;
   if (!json) for (const warning of warnings) await io.err(`${render(span(`note: ${warning}`, 'yellow'), colour && io.errTerminal)}\n`);
   const document = { output, package: control.package, version: control.version, architecture: control.architecture, digest, entries, bytes, warnings };
@@ -46,6 +62,6 @@ export const build: Command = {
   run: async (context, given) => {
     const { output, options } = readOutput(build, given);
     const { buildPackage } = await import('../../image/index.ts');
-    await tellWritten(await buildPackage(given.args[0]!, output, { ...options, signal: context.io.signal }), context);
+    await writePackage(context, output, (onProgress) => buildPackage(given.args[0]!, output, { ...options, signal: context.io.signal, onProgress }));
   },
 };

@@ -1,6 +1,6 @@
 import type { ImportOptions } from '../../image/index.ts';
 import type { Command, Option } from '../command.ts';
-import { outputOptions, readOutput, tellWritten } from './build.ts';
+import { outputOptions, readOutput, writePackage } from './build.ts';
 
 /** Options with a value, and which of {@link ImportOptions} each one is. */
 const described: readonly (Option & { readonly field: Exclude<keyof ImportOptions, 'volumesAsData'> })[] = [
@@ -29,6 +29,6 @@ export const importImage: Command = {
     const chosen = described.flatMap(({ name, field }) => (given.values.has(name) ? [[field, given.values.get(name)]] : []));
     const { importImage: make } = await import('../../image/index.ts');
     const all: ImportOptions = { ...options, ...Object.fromEntries(chosen), volumesAsData: given.flags.has('volumes-as-data'), signal: context.io.signal };
-    await tellWritten(await make(given.args[0]!, output, all), context);
+    await writePackage(context, output, (onProgress) => make(given.args[0]!, output, { ...all, onProgress }));
   },
 };
