@@ -37,14 +37,15 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
   mkdirSync(config.run, { recursive: true, mode: 0o711 });
   const lock = takeLock(join(config.run, 'lock'), `another berthd runs with ${config.run}`);
   const store = openStore(config.root, { journal, now: clock.now() });
-  await store.clearStaging();
+  // What cannot be deleted is no reason for apps not to run.
+  const undeleted = (error: unknown): void => {
+    journal('warning', `what is no longer needed could not be deleted yet: ${asBerthError(error).message}`);
+  };
+  await store.clearStaging().catch(undeleted);
   const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   // Before anybody looks at which images the apps have.
   const continued = recoverUpdates(store, { bootId, now: clock.now(), monotonic: clock.monotonic(), journal });
-  await store.collect().catch((error: unknown) => {
-    // What cannot be deleted is no reason for apps not to run.
-    journal('warning', `what is no longer needed could not be deleted yet: ${asBerthError(error).message}`);
-  });
+  await store.collect().catch(undeleted);
   const runtime = await openRuntime({
     runDir: config.run,
     logDir: config.logs.directory,

@@ -7,7 +7,7 @@ import { candidateOf, type Candidate } from './candidate.ts';
 import { Gate } from './gate.ts';
 import { Queue } from './queue.ts';
 import { noDetails, readDetails, UpdateRecord, type Details } from './record.ts';
-import { hasSwitched, type Continued } from './recovery.ts';
+import { hasSwitched, undone, type Continued } from './recovery.ts';
 import { clear, removeApp } from './removal.ts';
 import { Roster } from './roster.ts';
 import { freeRoom, requireRoom } from './space.ts';
@@ -142,7 +142,7 @@ class Coordinator implements UpdateCoordinator {
     for (const one of left) {
       if ('stopped' in one) {
         this.#options.lifecycle.hold(one.stopped);
-        void this.#changes.run(async () => this.#startAgain(one.stopped));
+        void this.#changes.run(async () => this.#startAgain(one.id, one.stopped));
         continue;
       }
       const { id, leftover } = one;
@@ -182,19 +182,33 @@ class Coordinator implements UpdateCoordinator {
   }
 
   /** Some of them may have ended, some may be about to, some may not have heard of it: all end and start again. */
-  async #startAgain(names: readonly string[]): Promise<void> {
-    const { ready, lifecycle, store } = this.#options;
+  async #startAgain(id: number, names: readonly string[]): Promise<void> {
+    const { ready, lifecycle, store, clock } = this.#options;
     await ready;
-    try {
-      await lifecycle.halt(names);
-      for (const name of names) {
+    const fault = await lifecycle.halt(names).then(() => undefined, asBerthError);
+    if (this.#closing.signal.aborted) return;
+    const warn = ({ message }: BerthError): void => {
+      lifecycle.announce({ type: 'app.warning', message: `after the undone update ${id}, not all of ${names.join(', ')} may run as before: ${message}`, detail: { update: id } });
+    };
+    const attempt = (work: () => void): void => {
+      try {
+        work();
+      } catch (error) {
+        warn(asBerthError(error));
+      }
+    };
+    if (fault !== undefined) warn(fault);
+    for (const name of names) {
+      attempt(() => {
         store.updateApp(name, { lastExit: null });
         lifecycle.admit(name);
-      }
-    } catch (error) {
-      if (!this.#closing.signal.aborted) lifecycle.announce({ type: 'app.warning', message: `${names.join(', ')} cannot be started again after the undone update: ${asBerthError(error).message}` });
+      });
     }
+    attempt(() => {
+      store.book.end(id, undone(store.book.get(id)!.details, clock.now()));
+    });
     await lifecycle.release(names);
+    await this.#collect(id);
   }
 
   /** Begins an update; resolves when it is committed, or with `wait: false` when it is sure that it can be tried. */

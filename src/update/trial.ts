@@ -40,6 +40,16 @@ export function readTrial(app: string, text: string): AppTrial {
   return { app, healthy: false, ...v.parse(schema, JSON.parse(text)) };
 }
 
+/** False for what {@link readTrial} cannot read: another version of Berth may have written it. */
+export function isTrial(text: string): boolean {
+  try {
+    readTrial('', text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** What is still to be proved, in words; empty once it has passed. */
 export function unproved(trial: AppTrial, now: number): readonly string[] {
   const { wanted, confirmed, vouched, endedWell } = trial;
