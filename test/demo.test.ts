@@ -54,6 +54,8 @@ suite('the demonstration', { concurrency: false, ...(skip === undefined ? { time
     assert.match(demo.text, /telemetry needs what this device does not have: mosquitto/);
     assert.match(demo.text, /hello-world +1\.0\.0 +stopped .*exited with code 0/);
     assert.match(demo.text, /crashy +0\.1\.0 +failed .*4 restarts/);
+    assert.match(demo.text, /telemetry 1\.0\.0 → 1\.1\.0 +committed/);
+    assert.match(demo.text, /telemetry 1\.1\.0 → 1\.2\.0 +rolled-back +telemetry: exited with code 3/);
     assert.equal(demo.text.match(/^Hello, world: line/gm)?.length, 10);
     const [before, after] = [/webapp is process (\d+) now/, /and process (\d+) after that/].map((pattern) => pattern.exec(demo.text)?.[1]);
     assert.ok(before !== undefined && before === after, 'webapp outlived berthd');

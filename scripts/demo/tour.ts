@@ -2,6 +2,7 @@ import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { place } from './place.ts';
 import type { Stage } from './stage.ts';
+import { makeVersion } from './version.ts';
 import { heading, tell } from './words.ts';
 
 /** A part of the demonstration: what is about to be seen, then the seeing. */
@@ -28,6 +29,8 @@ function acts(folders: ReadonlyMap<string, string>): readonly Act[] {
     { title: 'Suspend and resume', play: suspend },
     { title: 'An app that keeps failing', play: watchCrashy },
     { title: 'The daemon is killed', play: killDaemon },
+    { title: 'An update', play: update },
+    { title: 'An update that is no good', play: updateBadly },
     { title: 'An app that has finished', play: lookAtHello },
     { title: 'All of them', play: showAll },
   ];
@@ -42,6 +45,9 @@ async function pack(stage: Stage, folders: ReadonlyMap<string, string>): Promise
     symlinkSync(folder, join(place.packages, 'examples', name));
     await stage.must('build', join('examples', name), '-o', `${name}.ipk`);
   }
+  const telemetry = folders.get('telemetry')!;
+  await makeVersion(telemetry, join(place.packages, 'telemetry-1.1'), { version: '1.1.0' });
+  await makeVersion(telemetry, join(place.packages, 'telemetry-1.2'), { version: '1.2.0', script: '#!/bin/sh\necho "cannot find my settings"\nsleep 1\nexit 3\n' });
 }
 
 async function startDaemon(stage: Stage): Promise<void> {
@@ -115,6 +121,24 @@ async function killDaemon(stage: Stage): Promise<void> {
   await stage.must('ps');
   const after = await stage.status('webapp');
   tell(`and process ${after.instance?.pid ?? 'none'} after that.`);
+}
+
+async function update(stage: Stage): Promise<void> {
+  tell(`A new version of telemetry. It is put on disk while the old one runs, then
+        switched in one transaction; it must stay up for two seconds until the update
+        counts. First the plan:`);
+  await stage.must('build', 'telemetry-1.1', '-o', 'telemetry-1.1.ipk');
+  await stage.must('install', '--dry-run', 'telemetry-1.1.ipk');
+  await stage.must('install', 'telemetry-1.1.ipk');
+}
+
+async function updateBadly(stage: Stage): Promise<void> {
+  tell(`The next version ends with an error as soon as it runs. The one before comes
+        back by itself.`);
+  await stage.must('build', 'telemetry-1.2', '-o', 'telemetry-1.2.ipk');
+  await stage.show('install', 'telemetry-1.2.ipk');
+  await stage.must('updates');
+  await stage.must('ps');
 }
 
 async function lookAtHello(stage: Stage): Promise<void> {

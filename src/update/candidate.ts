@@ -79,12 +79,12 @@ export function judge(candidates: readonly Candidate[], device: Device, { allowD
   if (names.size < fresh.length) throw new BerthError('bad_package', 'the payload holds two packages of one name');
   const after = [...device.apps.filter((app) => !names.has(app.name)), ...fresh];
   for (const app of fresh) {
-    if (!allowDowngrade) requireFloor(app.name, app.version, device.floors.get(app.name));
     requireDependencies(app.name, app.depends, [...device.platform, ...after]);
     requireImports(app, after);
     requireNoCycle(app.name, after.map((other) => ({ name: other.name, after: other.startsAfter })));
   }
   requireAllKept(fresh, device.platform, device.apps);
+  if (!allowDowngrade) for (const app of fresh) requireFloor(app.name, app.version, device.floors.get(app.name));
 }
 
 function installedApp({ image, settings }: Candidate): InstalledApp {
