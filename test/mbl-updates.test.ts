@@ -52,21 +52,6 @@ async function rollsBack(device: UpdateDevice, payload: readonly PackageOptions[
   assert.deepEqual(await device.leftovers(), []);
 }
 
-/** Sends a payload, kills the daemon as soon as something happens that `check` knows, and starts another. */
-async function killAt(device: UpdateDevice, payload: readonly PackageOptions[], check: (event: BerthEvent) => boolean): Promise<void> {
-  const { seq } = (await device.events()).at(-1)!;
-  const kill = async (): Promise<void> => {
-    for await (const event of device.follow(seq)) {
-      if (!check(event)) continue;
-      await device.daemon.end('SIGKILL');
-      return;
-    }
-  };
-  // Nobody is there to answer.
-  await Promise.all([kill(), device.send(payload, { allowDowngrade: true }).catch(() => undefined)]);
-  await device.daemon.start();
-}
-
 /** Flags of a socket that is listened on, in the table of proc_net(5). */
 const listens = '00010000';
 
@@ -205,7 +190,7 @@ describe('updates of Mbed Linux OS', { concurrency: 4 }, () => {
     for (const [index, [name, check]] of steps.entries()) {
       const other = old['b']!.startsWith('1') ? '2.0' : '1.0';
       const fresh = { a: `${index + 2}.0 running`, b: `${other} running`, c: `${other} running` };
-      await killAt(device, [reader(index + 2), app('b', other), app('c', other)], check);
+      await device.interrupts([reader(index + 2), app('b', other), app('c', other)], 'SIGKILL', check, { allowDowngrade: true });
       const { outcome } = await device.over();
       outcomes.add(outcome!);
       const now = await device.ready(three);
@@ -217,10 +202,10 @@ describe('updates of Mbed Linux OS', { concurrency: 4 }, () => {
     for (const [name, check] of [['rolling back', phase('rolling-back')], ['a stops', state('a', 'stopping')]] as const) {
       let isGoingBack = false;
       const bad = [reader(100), app('b', '3.0', { script: 'sleep 0.1; exit 1' }), app('c', '3.0')];
-      await killAt(device, bad, (event) => {
+      await device.interrupts(bad, 'SIGKILL', (event) => {
         isGoingBack ||= phase('rolling-back')(event);
         return isGoingBack && check(event);
-      });
+      }, { allowDowngrade: true });
       assert.equal((await device.over()).outcome, 'rolled-back', name);
       assert.deepEqual(await device.ready(three), old, name);
       await device.requireTidy();

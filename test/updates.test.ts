@@ -178,6 +178,61 @@ describe('trials', { concurrency: 4 }, () => {
   });
 });
 
+describe('the way back and the daemon\'s end', { concurrency: 4 }, () => {
+  updateTest(shelf, 'what the old version needs is not removed while the new one is tried', async (device) => {
+    await device.commits([app('x', '1.0'), app('a', '1.0', { control: { Depends: 'x' } })]);
+    const { answer } = await tries(device, [app('a', '2.0', byWord)]);
+    const { status, body } = await device.api.call('DELETE', '/apps/x');
+    assert.equal(status, 424, body);
+    assert.match(body, /x is needed by a/);
+    await device.api.must('POST', '/apps/a/confirm');
+    await answer;
+    await device.api.must('DELETE', '/apps/x');
+  });
+
+  updateTest(shelf, 'a daemon that ends in order at any step leaves what the next one brings to an end', async (device) => {
+    let version = 1;
+    await device.commits([app('a', '1.0'), app('b', '1.0')]);
+    for (const phase of ['storing', 'switching', 'starting', 'trial', 'rolling-back']) {
+      const fresh = `${version + 1}.0`;
+      await device.interrupts([app('a', fresh), app('b', fresh, phase === 'rolling-back' ? { script: 'sleep 0.1; exit 1' } : {})], 'SIGTERM', ({ type, detail }) => type === 'update.phase' && (detail as { phase: string }).phase === phase);
+      const { outcome } = await device.over();
+      if (outcome === 'committed') version += 1;
+      assert.deepEqual(await device.ready(['a', 'b']), { a: `${version}.0 running`, b: `${version}.0 running` }, `${phase}: ${outcome}`);
+      await device.requireTidy();
+    }
+    assert.equal(version > 1, true);
+  });
+
+  updateTest(shelf, 'people see and steer updates on the command line', async (device) => {
+    const { daemon } = device;
+    const file = async (name: string, version: string, options = {}): Promise<string> => shelf.package(app(name, version, { ...options, annotations: { 'stop-signal': 'SIGKILL', ...byWord.annotations } }));
+    await daemon.json('install', await file('a', '1.0'), await file('b', '1.0'));
+    assert.deepEqual(await device.holding(), { a: '1.0 running', b: '1.0 running' });
+    const planned = await daemon.berth('install', '--dry-run', await file('a', '2.0'));
+    assert.equal(planned.code, 0, planned.stderr);
+    assert.match(planned.stdout, /a\b.*1\.0.*2\.0/);
+    const installing = daemon.berth('install', await file('a', '2.0'), await file('b', '2.0'));
+    const { id } = await device.lastUntil(({ phase }) => phase === 'trial');
+    const shown = await daemon.berth('updates', String(id));
+    assert.match(shown.stdout, /its own confirmation/);
+    const early = await daemon.berth('remove', 'a');
+    assert.equal(early.code, 1);
+    for (const name of ['a', 'b']) assert.equal((await daemon.berth('confirm', name)).code, 0);
+    const installed = await installing;
+    assert.equal(installed.code, 0, installed.stderr);
+    assert.deepEqual(await device.holding(), { a: '2.0 running', b: '2.0 running' });
+    const late = await daemon.berth('confirm', 'a');
+    assert.equal(late.code, 1);
+    assert.match(late.stderr, /a is not being tried/);
+    assert.equal((await daemon.berth('rollback', 'a')).code, 0);
+    assert.deepEqual(await device.holding(), { a: '1.0 running', b: '2.0 running' });
+    const { stdout } = await daemon.berth('updates');
+    assert.match(stdout, /a 1\.0 → 2\.0, b 1\.0 → 2\.0 +committed/);
+    assert.match(stdout, /a 2\.0 → 1\.0 +committed/);
+  });
+});
+
 /** A window of half an hour that opens in twelve hours or so. */
 function closedWindow(): string {
   const hour = String((new Date().getHours() + 12) % 24).padStart(2, '0');

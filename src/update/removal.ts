@@ -1,6 +1,7 @@
 import { BerthError } from '../lib/errors.ts';
+import { describeApp } from './candidate.ts';
 import { requireNobodyNeeds } from './dependents.ts';
-import { surveyDevice } from './surveyor.ts';
+import { storedCandidate, surveyDevice } from './surveyor.ts';
 import type { UpdatesOptions } from './tools.ts';
 
 /**
@@ -16,10 +17,17 @@ export async function removeApp(app: string, purge: boolean, options: UpdatesOpt
     return;
   }
   const { version } = lifecycle.show(app);
-  const isMember = store.book.underWay().some(({ id }) => store.book.members(id).some((member) => member.app === app));
-  if (isMember) throw new BerthError('conflict', `${app} is being updated; \`berth updates\` shows how far it is`);
+  const members = store.book.underWay().flatMap(({ id }) => store.book.members(id));
+  if (members.some((member) => member.app === app)) throw new BerthError('conflict', `${app} is being updated; \`berth updates\` shows how far it is`);
   const device = await surveyDevice(options, []);
-  requireNobodyNeeds(app, device.platform, device.apps);
+  // A rollback must find what the old versions need.
+  const asBefore = device.apps.map((installed) => {
+    const old = members.find((member) => member.app === installed.name)?.oldImage ?? undefined;
+    if (old === undefined) return installed;
+    const { image, settings } = storedCandidate(options, store.app(installed.name)!, old);
+    return describeApp(image, settings);
+  });
+  for (const apps of [device.apps, asBefore]) requireNobodyNeeds(app, device.platform, apps);
   await lifecycle.stop(app);
   store.commitRemove(app, { purge });
   lifecycle.withdraw(app);

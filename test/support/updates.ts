@@ -186,6 +186,21 @@ export class UpdateDevice {
     await this.daemon.start();
   }
 
+  /** Sends a payload, ends the daemon with a signal as soon as something happens that `check` knows, and starts another. */
+  async interrupts(packages: readonly PackageOptions[], signal: NodeJS.Signals, check: (event: BerthEvent) => boolean, query: Query = {}): Promise<void> {
+    const { seq } = (await this.events()).at(-1)!;
+    const end = async (): Promise<void> => {
+      for await (const event of this.follow(seq)) {
+        if (!check(event)) continue;
+        await this.daemon.end(signal);
+        return;
+      }
+    };
+    // Nobody is there to answer.
+    await Promise.all([end(), this.send(packages, query).catch(() => undefined)]);
+    await this.daemon.start();
+  }
+
   /** What is on the device and belongs to nothing that the daemon tells of. */
   async leftovers(): Promise<readonly string[]> {
     const { root, runDir } = this.daemon;
