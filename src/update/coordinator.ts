@@ -279,6 +279,8 @@ class Coordinator implements UpdateCoordinator {
     requireGoOn(signal);
     this.#endForgotten();
     const live = this.#roster.get(run.id);
+    const next = this.#roster.successor(run.id, candidates.map(({ image }) => image.package));
+    if (next !== undefined) throw new BerthError('cancelled', `superseded by update ${next} before its turn came`);
     const plan = await judgeAndPlan(this.#options, candidates, choice, { stored: true });
     const names = plan.apps.map(({ app }) => app);
     run.enter('storing');
@@ -293,6 +295,9 @@ class Coordinator implements UpdateCoordinator {
       watch = await this.#changes.run(async () => run.switchOver(members, plan, byName, copies, (begun) => {
         // Known before anything starts, since an app may confirm as its first act.
         live.watch = begun;
+        // One that came while apps were being stopped found no trial to end.
+        const newer = this.#roster.successor(run.id, names);
+        if (newer !== undefined) begun.fail(`superseded by update ${newer}`);
       }));
     } finally {
       await endAll(copies);

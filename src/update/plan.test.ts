@@ -117,6 +117,11 @@ test('a new app has nothing to migrate', () => {
   assert.equal(app(plan([fakeCandidate(fakeImage('a'), { 'migrate.command': '["/bin/m"]' })]), 'a').migrate, undefined);
 });
 
+test('a new app migrates the data that it had left when it was removed, on a copy', () => {
+  const planned = app(plan([fakeCandidate(fakeImage('a', '2.0'), { 'migrate.command': '["/bin/m"]' })], [], { data }), 'a');
+  assert.deepEqual([planned.migrate, planned.snapshot, planned.trial], [['/bin/m'], 'copy', undefined]);
+});
+
 test('a person who goes back to an image that ran here has nothing tried, migrated or copied', () => {
   const planned = plan([fakeCandidate(fakeImage('a'), { 'migrate.command': '["/bin/m"]' })], [there(fakeImage('a', '2.0'))], { data, wayBack: true });
   assert.equal(planned.deadlineMs, undefined);

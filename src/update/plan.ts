@@ -97,8 +97,9 @@ export function requireCopiesWithin(plan: UpdatePlan, { snapshotBytes }: Pick<Up
 function planApp({ candidate, present, start }: Fate, tried: boolean, { images, rules, snapshot, data: sizes, wayBack }: Situation): PlannedApp {
   const { image, settings } = candidate;
   const isThere = images.has(image.digest);
-  const migrates = !wayBack && present !== undefined && settings.migrate.length > 0;
   const data = sizes.get(image.package) ?? { bytes: 0, entries: 0 };
+  // What a removed app has left is as old as what one has that is there.
+  const migrates = !wayBack && (present !== undefined || data.entries > 0) && settings.migrate.length > 0;
   const isCopied = (tried || migrates) && data.entries > 0;
   return {
     app: image.package,

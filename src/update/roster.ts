@@ -60,6 +60,11 @@ export class Roster {
     }
   }
 
+  /** The first newer update of any of these apps that waits for its turn. */
+  successor(id: number, apps: readonly string[]): number | undefined {
+    return this.all().find(({ run }) => run.id > id && run.record.phase === 'queued' && run.record.apps.some(({ app }) => apps.includes(app)))?.run.id;
+  }
+
   /** What an app may know of its own update. */
   appUpdate(app: string): AppUpdate {
     const watch = this.#tried(app)?.watch;
