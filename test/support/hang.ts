@@ -15,7 +15,7 @@ export async function hang(t: TestContext, pid: number): Promise<() => void> {
     parent.kill('SIGKILL');
   };
   t.after(letGo);
-  const child = await until(() => readFileSync(`/proc/${parent.pid}/task/${parent.pid}/children`, 'utf8').trim());
+  const child = await until(() => readFileSync(`/proc/${parent.pid}/task/${parent.pid}/children`, 'utf8').trim() || undefined);
   // It is in the namespace before it is another program.
   await until(() => readFileSync(`/proc/${child}/comm`, 'utf8').trim() === 'sleep');
   parent.kill('SIGSTOP');
