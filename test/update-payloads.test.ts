@@ -1,12 +1,15 @@
 /** Payloads that are refused, planned, broken off or waited for, and what is told of them afterwards. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe } from 'node:test';
+import { swu } from '../src/image/test-fixtures.ts';
 import { until } from './support/berthd.ts';
 import type { PackageOptions } from './support/packages.ts';
 import { Shelf } from './support/shelf.ts';
 import { beginUpload, goAway } from './support/upload.ts';
-import { app, updateTest } from './support/updates.ts';
+import { app, quick, updateTest } from './support/updates.ts';
 
 const shelf = new Shelf();
 
@@ -52,6 +55,19 @@ describe('payloads', { concurrency: 4 }, () => {
     assert.deepEqual([await device.holding(), await device.updates(), await device.instance('a')], before);
     assert.deepEqual((await device.events()).filter((event) => event.seq > seq), []);
     assert.deepEqual(await device.versions('n'), []);
+  });
+
+  updateTest(shelf, 'a payload may be compressed, or an update image of Mbed Linux OS', async (device) => {
+    const versions = { xz: '1.0', gzip: '2.0', zstd: '3.0', swu: '4.0' } as const;
+    for (const [kind, version] of Object.entries(versions)) {
+      const file = join(device.daemon.directory, kind);
+      const bytes = readFileSync(await shelf.payload([app('a', version), app('b', version)].map(quick)));
+      const packed = execFileSync(kind === 'swu' ? 'xz' : kind, ['-1', '-c'], { input: bytes, maxBuffer: 2 * bytes.length });
+      writeFileSync(file, kind === 'swu' ? swu(packed) : packed);
+      const { result, error } = await device.sendFile(file);
+      assert.equal(result?.outcome, 'committed', JSON.stringify(error));
+      assert.deepEqual(await device.holding(), { a: `${version} running`, b: `${version} running` }, kind);
+    }
   });
 
   updateTest(shelf, 'an upload that stops half-way is cancelled and leaves nothing', async (device) => {

@@ -256,7 +256,7 @@ export function refusal({ status, error, result }: Answered, code: ErrorCode, me
 }
 
 /** An app that nobody need wait for when it is stopped. */
-function quick(options: PackageOptions): PackageOptions {
+export function quick(options: PackageOptions): PackageOptions {
   return { ...options, annotations: { 'stop-signal': 'SIGKILL', ...options.annotations } };
 }
 
