@@ -6,7 +6,7 @@ import { placesIn } from '../../src/runtime/places.ts';
 import { projectRoot, TestDaemon } from '../support/berthd.ts';
 import type { Operation } from './operation.ts';
 import { operationNamed, operations } from './operations.ts';
-import { explore, record, saveCut, type Command, type Point } from './rig.ts';
+import { Rig, type Command, type Point } from './rig.ts';
 import { makeScene, storeFolder, type Scene } from './scene.ts';
 
 /** The ways in which ext4 is mounted. Without `noauto_da_alloc` it hides part of the syncs that a program forgot. */
@@ -56,6 +56,7 @@ export class Campaign implements AsyncDisposable {
   readonly #jobs: number;
   readonly #program: string;
   readonly #runtime: string;
+  readonly #rig: Rig;
   readonly #scenes = new Map<string, Scene>();
   #recordings = 0;
   #failed = false;
@@ -65,6 +66,7 @@ export class Campaign implements AsyncDisposable {
     this.#jobs = jobs;
     this.#program = program;
     this.#runtime = runtime;
+    this.#rig = new Rig(directory);
   }
 
   static async prepare(jobs: number): Promise<Campaign> {
@@ -91,14 +93,14 @@ export class Campaign implements AsyncDisposable {
   async #cutRecovery(piece: Piece): Promise<Outcome> {
     const operation = operationNamed(recovered[piece.seed % recovered.length]);
     const log = await this.#recordOperation(operation, piece);
-    const candidates = await explore({ log, points: 60, seed: piece.seed, jobs: this.#jobs }, { words: ['sh', '-c', 'tail -n 1 "$POWERCUT_MARKS"'], env: {} });
+    const candidates = await this.#rig.explore({ log, points: 60, seed: piece.seed, jobs: this.#jobs }, { words: ['sh', '-c', 'tail -n 1 "$POWERCUT_MARKS"'], env: {} });
     const cuts = distinctPhases(candidates).slice(0, Math.min(mostCutsOfRecovery, Math.ceil(piece.points / 20)));
     const parts: Outcome[] = [];
     for (const [index, { k }] of cuts.entries()) {
       const image = `${log}.${k}.img`;
-      const marks = await saveCut({ log, seed: piece.seed }, k, image);
+      const marks = await this.#rig.saveCut({ log, seed: piece.seed }, k, image);
       const again = this.#nextLog(`recovery-of-${operation.name}`);
-      await record(again, this.#mount, ['--image', image, '--mount-opts', piece.mount, '--churn', '5'], this.#command('recover', operation));
+      await this.#rig.record(again, this.#mount, ['--image', image, '--mount-opts', piece.mount, '--churn', '5'], this.#command('recover', operation));
       const check = this.#command('check', operation);
       const points = Math.ceil(piece.points / cuts.length);
       parts.push(this.#outcome({ ...piece, points }, await this.#explore(again, { ...piece, points, seed: piece.seed + index }, { ...check, env: { ...check.env, CUT_MARKS: marks } })));
@@ -108,19 +110,19 @@ export class Campaign implements AsyncDisposable {
   }
 
   async #recordOperation(operation: Operation, { mount }: Piece): Promise<string> {
-    const { packages, store } = await this.#scene(operation);
+    const { store } = await this.#scene(operation);
     const log = this.#nextLog(operation.name);
     const prepare = `cp -a '${store}' "$MNT/${storeFolder}"`;
-    await record(log, this.#mount, ['--size', '64M', '--mount-opts', mount, '--churn', '5', '--prepare', prepare], this.#command('operate', operation, packages));
+    await this.#rig.record(log, this.#mount, ['--size', '64M', '--mount-opts', mount, '--churn', '5', '--prepare', prepare], this.#command('operate', operation));
     return log;
   }
 
   async #explore(log: string, { points, seed }: Piece, checker: Command): Promise<Explored> {
-    return { log, command: checker, seed, results: await explore({ log, points, seed, jobs: this.#jobs }, checker) };
+    return { log, command: checker, seed, results: await this.#rig.explore({ log, points, seed, jobs: this.#jobs }, checker) };
   }
 
   #outcome(piece: Piece, { log, command, seed, results }: Explored): Outcome {
-    const failures = results.filter(({ failed }) => failed !== null).map((point) => ({ point, again: replayLine(log, seed, point.k, command) }));
+    const failures = results.filter(({ failed }) => failed !== null).map((point) => ({ point, again: this.#rig.again(log, seed, point.k, command) }));
     if (failures.length > 0) this.#failed = true;
     else rmSync(log);
     return { ...piece, tried: results.length, survived: results.length - failures.length, failures };
@@ -136,9 +138,9 @@ export class Campaign implements AsyncDisposable {
     return scene;
   }
 
-  #command(verb: 'operate' | 'check' | 'recover', { name }: Operation, ...more: readonly string[]): Command {
+  #command(verb: 'operate' | 'check' | 'recover', { name }: Operation): Command {
     return {
-      words: [process.execPath, this.#program, verb, name, ...more],
+      words: [process.execPath, '--single-threaded', this.#program, verb, name, join(this.#directory, name, 'packages')],
       env: { BERTH_OCI_RUNTIME: this.#runtime, NODE_COMPILE_CACHE: join(this.#directory, 'cache') },
     };
   }
@@ -162,11 +164,6 @@ function distinctPhases(points: readonly Point[]): readonly Point[] {
   }
   const first = [...phases.values()];
   return [...first, ...points.filter((point) => !first.includes(point))];
-}
-
-function replayLine(log: string, seed: number, k: number, { words, env }: Command): string {
-  const variables = Object.entries(env).map(([name, value]) => `${name}='${value}'`).join(' ');
-  return `${variables} ../shared/powercut/powercut replay --log ${log} --seed ${seed} --point ${k} -- ${words.join(' ')}`;
 }
 
 /** One file, since it is started for every moment that is tried. */

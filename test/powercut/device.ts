@@ -26,6 +26,11 @@ export class Device {
       await this.#must('DELETE', `/apps/${act.remove}?purge=${act.purge}`);
       return;
     }
+    if ('come' in act) {
+      await until(async () => (await this.apps()).map(({ name }) => name).toSorted().join() === act.come.join());
+      await this.settled();
+      return;
+    }
     const answer = await this.#send('POST', `/install?start=${act.start ?? true}`, await payloadOf(act.install, packages));
     let last: Partial<UpdateProgress> & Partial<ErrorBody> = {};
     for await (const line of createInterface({ input: answer })) {

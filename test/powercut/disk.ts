@@ -1,12 +1,15 @@
 /**
  * What runs on the recorded disk and on its copies after a cut. One program, made into one file, since it is started for
- * every moment that is tried: `operate NAME PACKAGES`, `check NAME`, `recover NAME`; all of them with the disk at `MNT`.
+ * every moment that is tried: `operate NAME PACKAGES`, `check NAME PACKAGES`, `recover NAME PACKAGES`; all of them with the
+ * disk at `MNT`.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { isDeepStrictEqual } from 'node:util';
 import { placesIn } from '../../src/runtime/places.ts';
-import { TestDaemon } from '../support/berthd.ts';
+import { berthdBundle, TestDaemon } from '../support/berthd.ts';
 import { Device } from './device.ts';
 import { judgeStore } from './judgement.ts';
 import { expected, type Holding, type Operation } from './operation.ts';
@@ -27,7 +30,7 @@ const limitMs = 45_000;
 /** Does the steps, and marks each one when it was acknowledged, and the phases of updates. */
 async function operate(operation: Operation, packages: string): Promise<void> {
   const mark = (text: string): void => { writeFileSync(env('POWERCUT_MARK'), `${text}\n`); };
-  await withDaemon({ booted: false, config: operation.config }, async (daemon) => {
+  await withDaemon({ booted: false, config: operation.config, ...(operation.factory === true && { factory: packages }) }, async (daemon) => {
     const device = new Device(daemon.socket);
     for (const [index, { act }] of operation.steps.entries()) {
       let last = '';
@@ -51,19 +54,22 @@ async function recover(operation: Operation): Promise<void> {
 }
 
 /** The daemon starts, what was under way comes to its end, and then everything is as it may be. */
-async function check(operation: Operation): Promise<void> {
+async function check(operation: Operation, packages: string): Promise<void> {
   const marks = [...(process.env['CUT_MARKS'] ?? '').split('\n'), ...readFileSync(env('POWERCUT_MARKS'), 'utf8').split('\n')];
   const { settled, underWay } = expected(operation, marks.filter((line) => line.startsWith('acknowledged')).length);
   const told = marks.find((line) => line.startsWith('holds '))?.slice('holds '.length);
+  const point = Number(env('POWERCUT_POINT'));
   // A cut is followed by another boot. Now and then it looks like the same one, as if only everything had been killed.
-  const booted = Number(env('POWERCUT_POINT')) % 4 !== 3;
+  const booted = point % 4 !== 3;
+  // With the factory folder still there, the apps come after all; without it, what the cut has left is seen.
+  const again = operation.factory === true && point % 2 === 0;
   const began = Date.now();
-  // Apps are started one after the other: where nothing is tried, all is judged before the first one runs.
-  const config = `${operation.config}parallel-starts: 1\n`;
-  await withDaemon({ booted, config }, async (daemon) => {
+  // Apps run only where a trial needs them: starts of containers are most of what a check costs.
+  const runtime = isTried() ? env('BERTH_OCI_RUNTIME') : '/bin/false';
+  await withDaemon({ booted, config: operation.config, runtime, ...(again && { factory: packages }) }, async (daemon) => {
     const device = new Device(daemon.socket);
-    const updates = await device.updates();
-    if (updates.some(({ outcome }) => outcome === undefined)) {
+    if (again) for (const { act } of operation.steps) await device.act(act, packages);
+    if ((await device.updates()).some(({ outcome }) => outcome === undefined)) {
       const versions = await versionsOf(device);
       const allowed = [...settled, ...underWay].map(currentOf);
       if (!allowed.some((holding) => isDeepStrictEqual(holding, versions))) fail([`while an update is under way the device holds ${JSON.stringify(versions)}, not ${allowed.map((holding) => JSON.stringify(holding)).join(' or ')}`]);
@@ -72,9 +78,24 @@ async function check(operation: Operation): Promise<void> {
     const versions = await versionsOf(device);
     if (told !== undefined && !isDeepStrictEqual(versions, JSON.parse(told) as object)) fail([`after it was told that the device holds ${told}, it holds ${JSON.stringify(versions)}`]);
     // What an update leaves behind is deleted after its end; what a daemon finds, before it serves.
-    await daemon.end(updates.some(({ endedAt }) => endedAt === undefined || endedAt >= began) ? 'SIGTERM' : 'SIGKILL');
-    fail(await judgeStore(root, operation, settled));
+    await daemon.end((await device.updates()).some(({ endedAt }) => endedAt! >= began) ? 'SIGTERM' : 'SIGKILL');
+    fail(await judgeStore(root, operation, again ? settled.slice(-1) : settled));
   });
+}
+
+/** Looks at a copy of the database, so that the daemon finds the disk as the cut left it. */
+function isTried(): boolean {
+  const directory = mkdtempSync(join(tmpdir(), 'berth-peek-'));
+  try {
+    for (const name of ['berth.db', 'berth.db-wal']) if (existsSync(join(root, name))) copyFileSync(join(root, name), join(directory, name));
+    using database = new DatabaseSync(join(directory, 'berth.db'));
+    return database.prepare(`SELECT 1 FROM updates WHERE state IN ('trial', 'rolling-back')`).get() !== undefined;
+  } catch {
+    // A cut in the middle of its making, which is for the daemon to judge.
+    return false;
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 }
 
 function fail(faults: readonly string[]): void {
@@ -89,9 +110,21 @@ function currentOf(holding: Holding): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(holding).flatMap(([app, [current]]) => (current === undefined ? [] : [[app, current] as const])));
 }
 
-/** @param booted the device was booted again since whatever wrote the disk */
-async function withDaemon({ booted, config }: { readonly booted: boolean; readonly config: string }, work: (daemon: TestDaemon) => Promise<void>): Promise<void> {
-  const daemon = new TestDaemon({ root, config });
+interface Boot {
+  /** The device was booted again since whatever wrote the disk. */
+  readonly booted: boolean;
+  readonly config: string;
+  readonly runtime?: string;
+  /** Directory of the factory folder. */
+  readonly factory?: string;
+}
+
+async function withDaemon({ booted, config, runtime = env('BERTH_OCI_RUNTIME'), factory }: Boot, work: (daemon: TestDaemon) => Promise<void>): Promise<void> {
+  const daemon = new TestDaemon({
+    root,
+    config: factory === undefined ? config : `${config}factory: ${factory}\n`,
+    program: [process.execPath, '--single-threaded', berthdBundle],
+  });
   // Before the rig's own limit, which would not tell what the daemon said.
   const limit = setTimeout(() => {
     process.stderr.write(`not over after ${limitMs} ms\n${daemon.log}`);
@@ -101,7 +134,7 @@ async function withDaemon({ booted, config }: { readonly booted: boolean; readon
     if (booted) await daemon.cutPower();
     // Known beforehand, so that it is not tried out at each of so many starts.
     mkdirSync(daemon.runDir, { recursive: true, mode: 0o711 });
-    writeFileSync(placesIn(daemon.runDir).choice, env('BERTH_OCI_RUNTIME'));
+    writeFileSync(placesIn(daemon.runDir).choice, runtime);
     await daemon.start();
     await work(daemon);
   } catch (error) {
@@ -115,5 +148,5 @@ async function withDaemon({ booted, config }: { readonly booted: boolean; readon
 
 const [, , verb, name, packages = ''] = process.argv;
 const operation = operationNamed(name);
-const verbs: Readonly<Record<string, () => Promise<void>>> = { operate: () => operate(operation, packages), recover: () => recover(operation), check: () => check(operation) };
+const verbs: Readonly<Record<string, () => Promise<void>>> = { operate: () => operate(operation, packages), recover: () => recover(operation), check: () => check(operation, packages) };
 void verbs[verb!]!();

@@ -7,10 +7,11 @@ import type { PackageOptions } from '../support/packages.ts';
  */
 export type Holding = Readonly<Record<string, readonly string[]>>;
 
-/** Something that is asked of a device. Packages are named `<app>_<version>`. */
+/** Something that is asked of a device, or waited for: apps that come by themselves. Packages are named `<app>_<version>`. */
 export type Act =
   | { readonly install: readonly string[]; readonly start?: boolean; readonly refused?: ErrorCode }
-  | { readonly remove: string; readonly purge: boolean };
+  | { readonly remove: string; readonly purge: boolean }
+  | { readonly come: readonly string[] };
 
 /** An act, acknowledged when it is over, and what it leads to. */
 export interface Step {
@@ -34,6 +35,8 @@ export interface Operation {
   readonly packages: readonly PackageOptions[];
   /** Lines of the daemon's configuration. */
   readonly config: string;
+  /** The packages lie in the device's factory folder. */
+  readonly factory?: boolean;
   /** Done before the recording; the last of them says what the device holds then. */
   readonly before: readonly Step[];
   readonly steps: readonly Step[];

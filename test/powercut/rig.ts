@@ -1,5 +1,5 @@
 /** The rig that records a disk and cuts its power, `../shared/powercut`. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../../src/lib/process.ts';
 import { projectRoot } from '../support/berthd.ts';
@@ -36,32 +36,49 @@ export interface Command {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Records what a command does to an ext4, which is mounted at `mount`; throws if the command fails. */
-export async function record(log: string, mount: string, options: readonly string[], command: Command): Promise<void> {
-  await must(['record', '--dir', mount, '--log', log, ...options], command);
-}
+/** The rig, with what it needs in a directory. */
+export class Rig {
+  readonly #node: string;
 
-/** Runs a checker on the disk as cuts at many moments leave it; passes are in the result as failures are. */
-export async function explore({ log, points, seed, jobs }: Exploration, checker: Command): Promise<readonly Point[]> {
-  const report = `${log}.report`;
-  const { code, stdout, stderr } = await call(['explore', '--log', log, '--points', `${points}`, '--seed', `${seed}`, '--jobs', `${jobs}`, '--report', report, '--quiet'], checker);
-  // 1: moments were not survived, which the report tells.
-  if (code !== 0 && code !== 1) throw new Error(`powercut explore ended with ${code}:\n${stdout}\n${stderr}`);
-  return (JSON.parse(readFileSync(report, 'utf8')) as { readonly results: readonly Point[] }).results;
-}
+  constructor(directory: string) {
+    this.#node = join(directory, 'node');
+    // With threads of its own, Node hangs now and then when it is told to exit while V8 compiles in the background.
+    writeFileSync(this.#node, `#!/bin/sh\nexec '${process.execPath}' --single-threaded "$@"\n`, { mode: 0o755 });
+  }
 
-/** Writes the disk as the cut at one moment leaves it, and gives the marks made before. */
-export async function saveCut({ log, seed }: Pick<Exploration, 'log' | 'seed'>, k: number, image: string): Promise<string> {
-  const marks = `${image}.marks`;
-  await must(['replay', '--log', log, '--seed', `${seed}`, '--point', `${k}`, '--image', image], { words: ['sh', '-c', `cp "$POWERCUT_MARKS" '${marks}'`], env: {} });
-  return readFileSync(marks, 'utf8');
-}
+  /** Records what a command does to an ext4, which is mounted at `mount`; throws if the command fails. */
+  async record(log: string, mount: string, options: readonly string[], command: Command): Promise<void> {
+    await this.#must(['record', '--dir', mount, '--log', log, ...options], command);
+  }
 
-async function must(args: readonly string[], command: Command): Promise<void> {
-  const { code, stdout, stderr } = await call(args, command);
-  if (code !== 0) throw new Error(`powercut ${args.join(' ')} ended with ${code}:\n${stdout}\n${stderr}`);
-}
+  /** Runs a checker on the disk as cuts at many moments leave it; passes are in the result as failures are. */
+  async explore({ log, points, seed, jobs }: Exploration, checker: Command): Promise<readonly Point[]> {
+    const report = `${log}.report`;
+    const { code, stdout, stderr } = await this.#call(['explore', '--log', log, '--points', `${points}`, '--seed', `${seed}`, '--jobs', `${jobs}`, '--report', report, '--quiet'], checker);
+    // 1: moments were not survived, which the report tells.
+    if (code !== 0 && code !== 1) throw new Error(`powercut explore ended with ${code}:\n${stdout}\n${stderr}`);
+    return (JSON.parse(readFileSync(report, 'utf8')) as { readonly results: readonly Point[] }).results;
+  }
 
-async function call(args: readonly string[], { words, env }: Command): ReturnType<typeof run> {
-  return run(rig, [...args, '--', ...words], { env: { ...process.env, ...env, POWERCUT_NODE: process.execPath } });
+  /** Writes the disk as the cut at one moment leaves it, and gives the marks made before. */
+  async saveCut({ log, seed }: Pick<Exploration, 'log' | 'seed'>, k: number, image: string): Promise<string> {
+    const marks = `${image}.marks`;
+    await this.#must(['replay', '--log', log, '--seed', `${seed}`, '--point', `${k}`, '--image', image], { words: ['sh', '-c', `cp "$POWERCUT_MARKS" '${marks}'`], env: {} });
+    return readFileSync(marks, 'utf8');
+  }
+
+  /** What to type to see a moment again. */
+  again(log: string, seed: number, k: number, { words, env }: Command): string {
+    const variables = Object.entries({ ...env, POWERCUT_NODE: this.#node }).map(([name, value]) => `${name}='${value}'`).join(' ');
+    return `${variables} ../shared/powercut/powercut replay --log ${log} --seed ${seed} --point ${k} -- ${words.join(' ')}`;
+  }
+
+  async #must(args: readonly string[], command: Command): Promise<void> {
+    const { code, stdout, stderr } = await this.#call(args, command);
+    if (code !== 0) throw new Error(`powercut ${args.join(' ')} ended with ${code}:\n${stdout}\n${stderr}`);
+  }
+
+  async #call(args: readonly string[], { words, env }: Command): ReturnType<typeof run> {
+    return run(rig, [...args, '--', ...words], { env: { ...process.env, ...env, POWERCUT_NODE: this.#node } });
+  }
 }
