@@ -108,12 +108,13 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
   return {
     booted,
     close: async () => {
-      await server.close();
       const foldersClosed = folders.close();
       const updatesClosed = updates.close();
       await supervisor.detach();
       await updatesClosed;
       await foldersClosed;
+      // Last, so that whoever waits for an update is told.
+      await server.close();
       await (await buses.promise).close();
       // After an orderly shutdown nobody is left to exchange anything.
       if (supervisor.list().every((app) => app.instance === undefined)) await exchange.retain(new Set());

@@ -54,7 +54,10 @@ class Coordinator implements UpdateCoordinator {
   async install(payload: Readable, options: InstallOptions): Promise<UpdateReport> {
     // It may break off while it waits for its turn, or after it was refused, when nobody else listens.
     payload.on('error', () => undefined);
-    return this.#begin(options, async (run, signal) => this.#payloads.run(async () => this.#receive(payload, run, options, signal)));
+    return this.#begin(options, async (run, signal) => {
+      if (this.#payloads.busy) run.enter('queued');
+      return this.#payloads.run(async () => this.#receive(payload, run, options, signal));
+    });
   }
 
   async plan(payload: Readable, options: UpdateOptions): Promise<UpdatePlan> {
@@ -66,7 +69,10 @@ class Coordinator implements UpdateCoordinator {
   }
 
   async remove(app: string, { purge }: { readonly purge: boolean }): Promise<void> {
-    await this.#changes.run(async () => removeApp(app, purge, this.#options, async () => this.#collect()));
+    await this.#changes.run(async () => {
+      this.#endForgotten();
+      await removeApp(app, purge, this.#options, async () => this.#collect());
+    });
     this.#gate.forget(app);
   }
 
@@ -261,7 +267,8 @@ class Coordinator implements UpdateCoordinator {
       requireGoOn(signal);
       // Refused at once where it can be; judged again when its turn has come.
       const plan = await judgeAndPlan(this.#options, candidates, choice, { stored: true });
-      run.record.concerns(plan.apps.map(({ app, from, to }) => ({ app, ...(from === undefined ? {} : { from }), to })));
+      run.record.concerns(plan.apps);
+      run.keepDetails();
       const names = plan.apps.map(({ app }) => app);
       checked();
       await this.#pass(run, names, choice, signal);
@@ -283,6 +290,7 @@ class Coordinator implements UpdateCoordinator {
     if (next !== undefined) throw new BerthError('cancelled', `superseded by update ${next} before its turn came`);
     const plan = await judgeAndPlan(this.#options, candidates, choice, { stored: true });
     const names = plan.apps.map(({ app }) => app);
+    run.record.concerns(plan.apps);
     run.enter('storing');
     const members = await this.#changes.run(async () => run.store(plan, candidates, { allowDowngrade: choice.allowDowngrade ?? false, keepFloors: choice.wayBack ?? false }));
     if (plan.apps.some(({ snapshot }) => snapshot === 'copy')) run.enter('copying');

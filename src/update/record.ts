@@ -59,8 +59,9 @@ export class UpdateRecord {
     this.#tell({ update: this.id, phase: this.phase, bytes });
   }
 
-  concerns(apps: Details['apps']): void {
-    this.#details = { ...this.#details, apps };
+  /** It is known which apps it changes, and from what. */
+  concerns(apps: readonly UpdatedApp[]): void {
+    this.#details = { ...this.#details, apps: apps.map(({ app, from, to }) => ({ app, ...(from === undefined ? {} : { from }), to })) };
   }
 
   /** As its row has it. */

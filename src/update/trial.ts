@@ -57,7 +57,7 @@ export function unproved(trial: AppTrial, now: number): readonly string[] {
   const confirm = wanted.confirm && !confirmed ? ['its own confirmation'] : [];
   if (endedWell) return confirm;
   const due = dueAt(trial);
-  const up = due !== undefined && now >= due ? [] : [`running for ${formatDuration(wanted.uptimeMs)}`];
+  const up = due !== undefined && now >= due ? [] : [`running for ${wanted.uptimeMs < 1000 ? `${wanted.uptimeMs} ms` : formatDuration(wanted.uptimeMs)}`];
   return [...up, ...(wanted.health && !trial.healthy ? ['its health check'] : []), ...confirm];
 }
 

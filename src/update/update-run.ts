@@ -44,6 +44,13 @@ export class UpdateRun {
     lifecycle.announce({ type: 'update.phase', message: `update ${this.id}: ${phase}`, detail: { update: this.id, phase } });
   }
 
+  /** What is known of it so far is there for people who look later. */
+  keepDetails(): void {
+    this.#keep(() => {
+      this.#options.store.book.note(this.id, { details: this.record.text() });
+    });
+  }
+
   /** Ready, but something keeps it from switching. */
   waits(why: string): void {
     this.enter('waiting');
@@ -117,6 +124,7 @@ export class UpdateRun {
         ? { end: this.#end('committed'), keep: rules.retain }
         : { note: { state: 'trial', trial: JSON.stringify(deadline), details: this.record.text() } });
     } catch (error) {
+      await this.#dropNewData(members);
       await lifecycle.release(names);
       throw error;
     }
@@ -187,6 +195,7 @@ export class UpdateRun {
       if (oldImage === null) await this.#takeAway(app);
       else lifecycle.admit(app);
     }
+    await this.#dropNewData(members);
     await lifecycle.release(names);
     lifecycle.announce({ type: 'update.rolled-back', message: `update ${this.id} was rolled back: ${reason}`, detail: { update: this.id, reason } });
   }
@@ -263,6 +272,18 @@ export class UpdateRun {
     }
     const how = result.timedOut ? `took longer than ${formatDuration(settings.migrateTimeoutMs)}` : result.signal === undefined ? `exited with ${result.exitCode}` : `was killed by ${result.signal}`;
     throw new BerthError('rolled_back', `${app} ${image.version}: its migration of the data ${how}; \`berth logs ${app}\` shows what it said`);
+  }
+
+  /** Before the old versions start: what the new ones wrote may be all the room there was. */
+  async #dropNewData(members: readonly MemberRow[]): Promise<void> {
+    for (const { app, generation, oldGeneration } of members) {
+      if (generation === oldGeneration) continue;
+      try {
+        await removeTree(this.#options.store.dataPath(app, generation));
+      } catch (error) {
+        this.#warn(`could not delete yet what the new ${app} has written: ${asBerthError(error).message}`);
+      }
+    }
   }
 
   async #takeAway(app: string): Promise<void> {
