@@ -34,13 +34,6 @@ export interface Failure {
   readonly again: string;
 }
 
-interface Explored {
-  readonly log: string;
-  readonly command: Command;
-  readonly seed: number;
-  readonly results: readonly Point[];
-}
-
 /** What is cut during a recovery: an update that is under way. */
 const recovered = ['update', 'rollback', 'data'];
 const mostCutsOfRecovery = 5;
@@ -86,7 +79,7 @@ export class Campaign implements AsyncDisposable {
 
   async #cutOperation(operation: Operation, piece: Piece): Promise<Outcome> {
     const log = await this.#recordOperation(operation, piece);
-    return this.#outcome(piece, await this.#explore(log, piece, this.#command('check', operation)));
+    return this.#cutRecording(log, piece, this.#command('check', operation));
   }
 
   /** An update is cut at some moments at which it is under way; the recovery from each is recorded, and cut in turn. */
@@ -101,12 +94,13 @@ export class Campaign implements AsyncDisposable {
       const marks = await this.#rig.saveCut({ log, seed: piece.seed }, k, image);
       const again = this.#nextLog(`recovery-of-${operation.name}`);
       await this.#rig.record(again, this.#mount, ['--image', image, '--mount-opts', piece.mount, '--churn', '5'], this.#command('recover', operation));
-      const check = this.#command('check', operation);
-      const points = Math.ceil(piece.points / cuts.length);
-      parts.push(this.#outcome({ ...piece, points }, await this.#explore(again, { ...piece, points, seed: piece.seed + index }, { ...check, env: { ...check.env, CUT_MARKS: marks } })));
       rmSync(image);
+      const { words, env } = this.#command('check', operation);
+      const part = { ...piece, points: Math.ceil(piece.points / cuts.length), seed: piece.seed + index };
+      parts.push(await this.#cutRecording(again, part, { words, env: { ...env, CUT_MARKS: marks } }));
     }
-    return parts.reduce((sum, part) => ({ ...piece, tried: sum.tried + part.tried, survived: sum.survived + part.survived, failures: [...sum.failures, ...part.failures] }), { ...piece, tried: 0, survived: 0, failures: [] });
+    const sum = (value: (part: Outcome) => number): number => parts.reduce((total, part) => total + value(part), 0);
+    return { ...piece, tried: sum(({ tried }) => tried), survived: sum(({ survived }) => survived), failures: parts.flatMap(({ failures }) => failures) };
   }
 
   async #recordOperation(operation: Operation, { mount }: Piece): Promise<string> {
@@ -117,12 +111,10 @@ export class Campaign implements AsyncDisposable {
     return log;
   }
 
-  async #explore(log: string, { points, seed }: Piece, checker: Command): Promise<Explored> {
-    return { log, command: checker, seed, results: await this.#rig.explore({ log, points, seed, jobs: this.#jobs }, checker) };
-  }
-
-  #outcome(piece: Piece, { log, command, seed, results }: Explored): Outcome {
-    const failures = results.filter(({ failed }) => failed !== null).map((point) => ({ point, again: this.#rig.again(log, seed, point.k, command) }));
+  async #cutRecording(log: string, piece: Piece, checker: Command): Promise<Outcome> {
+    const { points, seed } = piece;
+    const results = await this.#rig.explore({ log, points, seed, jobs: this.#jobs }, checker);
+    const failures = results.filter(({ failed }) => failed !== null).map((point) => ({ point, again: this.#rig.again(log, seed, point.k, checker) }));
     if (failures.length > 0) this.#failed = true;
     else rmSync(log);
     return { ...piece, tried: results.length, survived: results.length - failures.length, failures };
@@ -155,7 +147,7 @@ export class Campaign implements AsyncDisposable {
   }
 }
 
-/** Moments of as many different phases of the update as there are; after those, others. */
+/** Moments in as many different phases of an update as there are; after those, others. */
 function distinctPhases(points: readonly Point[]): readonly Point[] {
   const phases = new Map<string, Point>();
   for (const point of points) {
