@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -203,11 +203,13 @@ export class UpdateDevice {
 
   /** What is on the device and belongs to nothing that the daemon tells of. */
   async leftovers(): Promise<readonly string[]> {
-    const { root, runDir } = this.daemon;
+    const { root, runDir, pid } = this.daemon;
     const { images } = JSON.parse((await this.api.must('GET', '/images')).body) as { images: { digest: Digest }[] };
     const apps = await this.api.apps();
     const named = new Set(images.map(({ digest }) => digestHex(digest)));
     const ids = new Set(apps.flatMap(({ instance }) => instance?.id ?? []));
+    const names = new Set(apps.map(({ name }) => name));
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
     const data = list(join(root, 'data')).flatMap((name) => list(join(root, 'data', name)).slice(1).map((generation) => `data ${name}/${generation}`));
     const containers = [...this.daemon.cgroups(), ...this.daemon.traces()].map((path) => /[0-9a-f]{64}/.exec(path)?.[0]).filter((id) => id !== undefined && !ids.has(id));
     return [
@@ -215,6 +217,8 @@ export class UpdateDevice {
       ...list(join(root, 'images')).filter((name) => !named.has(name)).map((name) => `image ${name}`),
       ...data,
       ...list(join(runDir, 'bundles')).filter((id) => !ids.has(id)).map((id) => `bundle ${id}`),
+      ...[join(root, 'logs'), join(runDir, 'apps')].flatMap((directory) => list(directory).filter((name) => !names.has(name)).map((name) => `${directory}/${name}`)),
+      ...(children === '' ? [] : [`children of the daemon: ${children}`]),
       ...containers.map((id) => `container ${id}`),
     ];
   }
