@@ -60,7 +60,7 @@ export class UpdateRecord {
   }
 
   /** It is known which apps it changes, and from what. */
-  concerns(apps: readonly UpdatedApp[]): void {
+  concerns(apps: readonly Pick<UpdatedApp, 'app' | 'from' | 'to'>[]): void {
     this.#details = { ...this.#details, apps: apps.map(({ app, from, to }) => ({ app, ...(from === undefined ? {} : { from }), to })) };
   }
 
