@@ -105,9 +105,13 @@ export class Actor {
     await this.#waiters.add(awaited, this.name, this.#view());
   }
 
-  /** What is left of ended instances is taken away, and all that is known is on disk. */
+  /** What is left of ended instances is taken away. */
   async settled(): Promise<void> {
     await this.#work.settled();
+  }
+
+  /** All that is known is on disk. @throws what the store throws */
+  save(): void {
     this.#ledger.save({});
   }
 

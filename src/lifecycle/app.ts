@@ -80,11 +80,13 @@ export class App {
   async stop(timeoutMs?: number): Promise<void> {
     await this.#actor.command('stop', 'ended', timeoutMs);
     await this.#actor.settled();
+    this.#actor.save();
   }
 
   async kill(): Promise<void> {
     await this.#actor.command('kill', 'ended');
     await this.#actor.settled();
+    this.#actor.save();
   }
 
   async suspend(): Promise<void> {
@@ -116,7 +118,7 @@ export class App {
     await this.#actor.until('ready');
   }
 
-  /** Stops it for an update: what is desired stays. */
+  /** Stops it for an update: what is desired stays. That a full disk does not take it keeps nothing from going on. */
   async halt(): Promise<void> {
     await this.#actor.command('halt', 'ended');
     await this.#actor.settled();

@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import { asBerthError } from '../lib/errors.ts';
 import { failIfTold } from '../lib/faults.ts';
 import { asDiskError } from './sqlite-error.ts';
 
@@ -8,9 +9,12 @@ export type Row = Readonly<Record<string, never>>;
 /** Statements and transactions on one database. */
 export class Sql {
   readonly #database: DatabaseSync;
+  readonly #makeRoom: () => boolean;
 
-  constructor(database: DatabaseSync) {
+  /** @param makeRoom gives up what is kept free on the disk for {@link urgent}; false if there is nothing */
+  constructor(database: DatabaseSync, makeRoom: () => boolean) {
     this.#database = database;
+    this.#makeRoom = makeRoom;
   }
 
   all(sql: string, ...values: SQLInputValue[]): readonly Row[] {
@@ -52,6 +56,16 @@ export class Sql {
       // A full disk has made SQLite roll back by itself.
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       throw asDiskError(error);
+    }
+  }
+
+  /** As {@link transaction}, for what gives room back or ends an update: a full disk does not keep it from being written. */
+  urgent(work: () => void): void {
+    try {
+      this.transaction(work);
+    } catch (error) {
+      if (asBerthError(error).code !== 'no_space' || !this.#makeRoom()) throw error;
+      this.transaction(work);
     }
   }
 

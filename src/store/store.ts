@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { digestHex, type Digest } from '../lib/digest.ts';
 import { publish, removeTree, syncFileSystem } from '../lib/durable.ts';
 import type { Journal } from '../lib/journal.ts';
+import { Ballast } from './ballast.ts';
 import { openDatabase } from './database.ts';
 import { FolderBook } from './folder-book.ts';
 import { toAppRow, toImageRow } from './rows.ts';
@@ -77,7 +78,9 @@ export function openStore(root: string, options: StoreOptions): WritableStore {
   mkdirSync(join(root, 'images'), { recursive: true, mode: 0o711 });
   mkdirSync(join(root, 'staging'), { recursive: true, mode: 0o711 });
   mkdirSync(join(root, 'data'), { recursive: true, mode: 0o700 });
-  return new SqliteStore(root, new Sql(database), complete);
+  const ballast = new Ballast(join(root, 'ballast'));
+  ballast.take();
+  return new SqliteStore(root, new Sql(database, () => ballast.giveUp()), ballast, complete);
 }
 
 class SqliteStore implements WritableStore {
@@ -85,12 +88,14 @@ class SqliteStore implements WritableStore {
   readonly book: UpdateBook;
   readonly folders: FolderBook;
   readonly #sql: Sql;
+  readonly #ballast: Ballast;
   readonly #staging: Staging;
   readonly #complete: boolean;
 
-  constructor(root: string, sql: Sql, complete: boolean) {
+  constructor(root: string, sql: Sql, ballast: Ballast, complete: boolean) {
     this.root = root;
     this.#sql = sql;
+    this.#ballast = ballast;
     this.#staging = new Staging(join(root, 'staging'));
     this.#complete = complete;
     this.book = new UpdateBook(sql);
@@ -153,7 +158,7 @@ class SqliteStore implements WritableStore {
   }
 
   commitRemove(name: string, options: { readonly purge: boolean }): void {
-    this.#sql.transaction(() => {
+    this.#sql.urgent(() => {
       if (options.purge) {
         this.#sql.run('DELETE FROM floors WHERE app = ?', name);
       } else if (existsSync(join(this.root, 'data', name))) {
@@ -175,7 +180,11 @@ class SqliteStore implements WritableStore {
   }
 
   dropKeptData(name: string): boolean {
-    return this.#sql.run('DELETE FROM kept_data WHERE app = ?', name).changes + this.#sql.run('DELETE FROM floors WHERE app = ?', name).changes > 0;
+    let dropped = 0;
+    this.#sql.urgent(() => {
+      dropped = this.#sql.run('DELETE FROM kept_data WHERE app = ?', name).changes + this.#sql.run('DELETE FROM floors WHERE app = ?', name).changes;
+    });
+    return dropped > 0;
   }
 
   async collect(): Promise<void> {
@@ -193,6 +202,7 @@ class SqliteStore implements WritableStore {
     for (const app of apps) {
       if (existsSync(join(this.root, 'data', app))) await this.#removeOthers(join('data', app), (name) => named.has(`${app}/${name}`));
     }
+    this.#ballast.take();
   }
 
   clearStaging(): Promise<void> {
@@ -207,6 +217,7 @@ class SqliteStore implements WritableStore {
     this.#sql.run(`DELETE FROM meta WHERE name = 'store-id'`);
     this.#sql.close();
     rmSync(join(this.root, 'store-id'), { force: true });
+    this.#ballast.giveUp();
   }
 
   async #removeOthers(folder: string, isNamed: (name: string) => boolean): Promise<void> {

@@ -105,14 +105,14 @@ export class UpdateBook {
 
   /** The new versions stay: floors are set, and what was before is kept as far as `keep` says. */
   commit(id: number, then: Commit): void {
-    this.#sql.transaction(() => {
+    this.#sql.urgent(() => {
       this.#commit(id, then);
     });
   }
 
   /** The way back, after the switch: images and data as they were before. */
   rollBack(id: number, end: UpdateEnd): void {
-    this.#sql.transaction(() => {
+    this.#sql.urgent(() => {
       for (const member of this.members(id)) {
         if (member.oldImage === null) {
           this.#sql.run('DELETE FROM apps WHERE name = ?', member.app);
@@ -131,7 +131,7 @@ export class UpdateBook {
 
   /** It ends before the switch: nothing has changed. */
   end(id: number, end: UpdateEnd): void {
-    this.#sql.transaction(() => {
+    this.#sql.urgent(() => {
       this.#end(id, end);
     });
   }

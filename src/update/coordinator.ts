@@ -154,11 +154,14 @@ class Coordinator implements UpdateCoordinator {
       const { id, leftover } = one;
       const run = this.#open(id, readDetails(store.book.get(id)!.details));
       const watch = leftover.kind === 'resume' ? run.watch(leftover.deadline) : undefined;
-      if (leftover.kind === 'roll-back') this.#options.lifecycle.hold(store.book.members(id).map(({ app }) => app));
+      if (leftover.kind === 'roll-back') {
+        this.#options.lifecycle.hold(store.book.members(id).map(({ app }) => app));
+        run.condemn(leftover.reason);
+      }
       const goOn = async (): Promise<void> => {
         await this.#options.ready;
-        if (watch === undefined) await this.#changes.run(async () => run.rollBack(leftover.kind === 'roll-back' ? leftover.reason : ''));
-        else await this.#prove(run, watch);
+        if (leftover.kind === 'roll-back') await this.#changes.run(async () => run.rollBack(leftover.reason));
+        else await this.#prove(run, watch!);
       };
       const over = this.#untilOver(id, this.#turns.run(goOn));
       this.#roster.add({ run, over, ...(watch === undefined ? {} : { watch }) });
@@ -324,6 +327,8 @@ class Coordinator implements UpdateCoordinator {
     if (failure === undefined) {
       await this.#changes.run(async () => run.commit());
     } else {
+      // Before anything is waited for: whoever was told that it failed need not say so again.
+      if (failure.code === 'rolled_back') run.condemn(failure.message);
       if (this.#closing.signal.aborted) throw failure;
       await this.#changes.run(async () => run.rollBack(failure.message));
       throw new BerthError('rolled_back', `${failure.message}. The versions before are back; \`berth updates ${run.id}\` tells more`, { detail: { update: run.id, reason: failure.message } });

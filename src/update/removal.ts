@@ -28,7 +28,10 @@ export async function removeApp(app: string, purge: boolean, options: UpdatesOpt
     return describeApp(image, settings);
   });
   for (const apps of [device.apps, asBefore]) requireNobodyNeeds(app, device.platform, apps);
-  await lifecycle.stop(app);
+  await lifecycle.stop(app).catch((error: unknown) => {
+    // It has stopped, but a full disk did not take that: its removal is what makes room.
+    if (lifecycle.show(app).state !== 'stopped') throw error;
+  });
   store.commitRemove(app, { purge });
   lifecycle.withdraw(app);
   await clear(app, options);

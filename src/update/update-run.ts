@@ -178,7 +178,14 @@ export class UpdateRun {
     lifecycle.announce({ type: 'update.committed', message: `update ${this.id} is committed: ${this.describe()}`, detail: { update: this.id } });
   }
 
-  /** Brings the old versions and their data back, and does not give up. Resolves when they run. */
+  /** Puts the verdict on disk, if it takes it: whatever happens from here on, the next daemon goes on with the way back. */
+  condemn(reason: string): void {
+    this.#keep(() => {
+      this.#options.store.book.note(this.id, { state: 'rolling-back', code: 'rolled_back', reason, details: this.record.text() });
+    });
+  }
+
+  /** Brings the old versions and their data back, and does not give up. Resolves when they run. After {@link condemn}. */
   async rollBack(reason: string): Promise<void> {
     const { store, lifecycle } = this.#options;
     const members = store.book.members(this.id);
@@ -186,8 +193,7 @@ export class UpdateRun {
     lifecycle.hold(names);
     this.enter('rolling-back');
     await this.#insist('rolled back', async () => {
-      // The verdict first: whatever happens from here on, the next daemon goes on with it.
-      store.book.note(this.id, { state: 'rolling-back', code: 'rolled_back', reason, details: this.record.text() });
+      // Stopped first: what fills the disk must not keep its own end from being written.
       await lifecycle.halt(names);
       store.book.rollBack(this.id, { ...this.#end('rolled-back'), code: 'rolled_back', reason });
     });
