@@ -38,10 +38,7 @@ async function makePayload(directory: string, version: string): Promise<string> 
 
 /** Waits until no update is under way and everything runs, and gives the apps. */
 async function settled(api: ApiClient): Promise<readonly AppStatus[]> {
-  await until(async () => {
-    const { updates } = JSON.parse((await api.must('GET', '/updates')).body) as { updates: { outcome?: string }[] };
-    return updates.every((update) => update.outcome !== undefined);
-  });
+  await until(async () => (await api.updates()).every((update) => update.outcome !== undefined));
   return until(async () => {
     const apps = await api.apps();
     return apps.every((app) => app.state === 'running') && apps;
@@ -82,15 +79,22 @@ test(`berthd killed at ${kills} random moments of updates: all old or all new ea
   let kinds = 1;
   for (let kill = 0; kill < kills; kill += 1) {
     const payload = payloads[(kinds = (kinds + 1 + chance.below(2)) % payloads.length)]!;
-    const request = api.call('POST', '/install?allowDowngrade=true', payload).catch(() => undefined);
-    await delay(chance.below(Math.ceil(updateMs)));
+    const id = (await api.updates())[0]!.id + 1;
+    let over = false;
+    const request = api.call('POST', '/install?allowDowngrade=true', payload).catch(() => undefined).finally(() => { over = true; });
+    // Some moments at random, more of them soon after a phase has begun: the switch takes less time than the unpacking.
+    if (chance.once(3)) await delay(chance.below(Math.ceil(updateMs)));
+    else {
+      const phase = chance.pick(['storing', 'copying', 'switching', 'switching', 'starting', 'trial', 'rolling-back']);
+      await until(() => over || daemon.log.includes(`update ${id}: ${phase}`));
+      await delay(chance.below(100));
+    }
     await daemon.end('SIGKILL');
     await request;
     await daemon.start();
     await check(daemon, await settled(api), bystander);
-    const { updates } = JSON.parse((await api.must('GET', '/updates')).body) as { updates: { outcome: string; phase: string }[] };
-    const outcome = `${updates[0]!.outcome} in ${updates[0]!.phase}`;
-    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+    const { outcome, phase } = (await api.updates())[0]!;
+    outcomes.set(`${outcome} in ${phase}`, (outcomes.get(`${outcome} in ${phase}`) ?? 0) + 1);
   }
   t.diagnostic(`outcomes: ${[...outcomes].map(([outcome, count]) => `${outcome}: ${count}`).join(', ')}`);
   assert.equal(outcomes.size > 1, true, 'the moments were not all the same');
