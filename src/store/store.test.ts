@@ -174,6 +174,18 @@ for (const [what, damage] of [
   });
 }
 
+test('new data of an app never takes the place of data that a lost database named', async (t) => {
+  const opened = open(t);
+  await install(opened.store, image('app', '1'));
+  for (const generation of [1, 3]) mkdirSync(opened.store.dataPath('app', generation), { recursive: true });
+  assert.deepEqual(['app', 'new'].map((app) => opened.store.newGeneration(app)), [2, 1], 'what is not named may be deleted');
+  const store = opened.reopen(() => {
+    rmSync(join(opened.root, 'berth.db'));
+    rmSync(join(opened.root, 'berth.db-wal'), { force: true });
+  });
+  assert.deepEqual(['app', 'new'].map((app) => store.newGeneration(app)), [4, 1]);
+});
+
 test('a second daemon cannot open the same store', async (t) => {
   const { root } = open(t);
   assert.throws(() => openStore(root, { journal: () => undefined, now: 1, waitMs: 0 }), /another berthd/);

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestHex, type Digest } from '../lib/digest.ts';
@@ -33,6 +33,8 @@ export interface WritableStore extends Store {
   publishImages(staged: readonly StagedImage[]): Promise<void>;
   /** Generation of the data that a removed app left, if any. */
   keptData(name: string): number | undefined;
+  /** Generation for new data of an app: what is at its place may be deleted. */
+  newGeneration(name: string): number;
   /** One transaction: the app's row goes; its data and its floor stay known unless `purge`. */
   commitRemove(name: string, options: { readonly purge: boolean }): void;
   /** Apps that are gone, of which something may still lie outside the store. */
@@ -155,6 +157,13 @@ class SqliteStore implements WritableStore {
 
   keptData(name: string): number | undefined {
     return this.#sql.all('SELECT generation FROM kept_data WHERE app = ?', name)[0]?.['generation'];
+  }
+
+  newGeneration(name: string): number {
+    const directory = join(this.root, 'data', name);
+    // What a database that is not complete does not name may be all that is left of an app's data.
+    const strange = this.#complete || !existsSync(directory) ? [] : readdirSync(directory).map(Number).filter(Number.isInteger);
+    return Math.max(this.app(name)?.dataGeneration ?? this.keptData(name) ?? 0, ...strange) + 1;
   }
 
   commitRemove(name: string, options: { readonly purge: boolean }): void {

@@ -11,14 +11,14 @@ import type { UpdatesOptions } from './tools.ts';
  */
 export async function removeApp(app: string, purge: boolean, options: UpdatesOptions, collect: () => Promise<void>): Promise<void> {
   const { store, lifecycle } = options;
+  const members = store.book.underWay().flatMap(({ id }) => store.book.members(id));
+  if (members.some((member) => member.app === app)) throw new BerthError('conflict', `${app} is being updated; \`berth updates\` shows how far it is`);
   if (purge && store.app(app) === undefined && store.dropKeptData(app)) {
     await collect();
     lifecycle.announce({ type: 'app.removed', app, message: `the data that ${app} had left was deleted` });
     return;
   }
   const { version } = lifecycle.show(app);
-  const members = store.book.underWay().flatMap(({ id }) => store.book.members(id));
-  if (members.some((member) => member.app === app)) throw new BerthError('conflict', `${app} is being updated; \`berth updates\` shows how far it is`);
   const device = await surveyDevice(options, []);
   // A rollback must find what the old versions need.
   const asBefore = device.apps.map((installed) => {

@@ -246,7 +246,7 @@ export class UpdateRun {
       app,
       update: this.id,
       image: image.digest,
-      generation: oldGeneration === null ? 1 : oldGeneration + (snapshot === 'copy' || (snapshot === 'none' && planned.trial !== undefined) ? 1 : 0),
+      generation: oldGeneration === null || snapshot === 'copy' || (snapshot === 'none' && planned.trial !== undefined) ? store.newGeneration(app) : oldGeneration,
       desired: start ? 'running' : 'stopped',
       oldImage: row?.image ?? null,
       oldGeneration,
