@@ -339,7 +339,7 @@ class Coordinator implements UpdateCoordinator {
     const { store, unpackWorker, limits } = this.#options;
     run.enter('receiving');
     // What is packed is no smaller unpacked, but for what is there already.
-    if (payloadBytes !== undefined) requireRoom({ bytes: payloadBytes, inodes: 0 }, await freeRoom(store.root), 'for this payload');
+    requireRoom({ bytes: payloadBytes ?? 1, inodes: 3 }, await freeRoom(store.root), 'for this payload');
     const staging = await store.stage();
     try {
       const { packages } = await unpackPayloadInChild(payload, staging.path, {

@@ -1,0 +1,47 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { berthdBundle } from './berthd.ts';
+
+/** Makes durable operations of a daemon fail while it runs (`src/lib/faults.ts`). */
+export class Faults {
+  readonly #directory = mkdtempSync(join(tmpdir(), 'berth-faults-'));
+
+  constructor(t: TestContext) {
+    t.after(() => {
+      rmSync(this.#directory, { recursive: true });
+    });
+  }
+
+  /** The program of a daemon that heeds them. */
+  get program(): readonly string[] {
+    return ['env', `BERTH_TEST_FAULTS=${this.#directory}`, process.execPath, berthdBundle];
+  }
+
+  /** From now on, operations are counted anew, and these fail: `3 EIO` the third, `3+ EROFS` all from the third on. */
+  arm(fault: string): void {
+    this.disarm();
+    rmSync(this.#operations, { force: true });
+    writeFileSync(this.#fault, fault);
+  }
+
+  disarm(): void {
+    rmSync(this.#fault, { force: true });
+  }
+
+  /** What was done since they were armed: `publish /path`. */
+  operations(): readonly string[] {
+    if (!existsSync(this.#operations)) return [];
+    const lines = readFileSync(this.#operations, 'utf8').split('\n').slice(0, -1);
+    return lines.map((line) => line.slice(line.indexOf(' ') + 1));
+  }
+
+  get #operations(): string {
+    return join(this.#directory, 'operations');
+  }
+
+  get #fault(): string {
+    return join(this.#directory, 'fault');
+  }
+}
