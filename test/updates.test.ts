@@ -14,7 +14,7 @@ const byWord = { annotations: { 'trial.confirm': 'app', 'trial.deadline': '1m' }
 /** Sends a payload, and waits until it is tried. The answer comes when the trial is over. */
 async function tries(device: UpdateDevice, packages: readonly PackageOptions[]): Promise<{ readonly answer: Promise<Answered>; readonly id: number }> {
   const answer = device.send(packages);
-  const { id } = await device.lastUntil(({ phase }) => phase === 'trial');
+  const { id } = await device.underWay('trial');
   // So that nothing is left of what an app is to show but its word.
   await until(async () => (await device.update(id)).apps.every(({ trial }) => trial?.waitingFor.join() === 'its own confirmation' || trial?.passed));
   return { answer, id };
@@ -70,7 +70,7 @@ describe('trials', { concurrency: 4 }, () => {
     await device.commits([app('a', '1.0'), app('b', '1.0')]);
     const { answer } = await tries(device, [app('a', '2.0', byWord)]);
     const waiting = device.send([app('b', '2.0')]);
-    const { apps } = await device.lastUntil(({ phase }) => phase === 'queued');
+    const { apps } = await device.underWay('queued');
     assert.deepEqual(apps.map((member) => [member.app, member.from?.version, member.to.version]), [['b', '1.0', '2.0']]);
     assert.deepEqual(await device.holding(), { a: '2.0 running', b: '1.0 running' });
     await device.api.must('POST', '/apps/a/confirm');
@@ -213,7 +213,7 @@ describe('the way back and the daemon\'s end', { concurrency: 4 }, () => {
     assert.equal(planned.code, 0, planned.stderr);
     assert.match(planned.stdout, /a\b.*1\.0.*2\.0/);
     const installing = daemon.berth('install', await file('a', '2.0'), await file('b', '2.0'));
-    const { id } = await device.lastUntil(({ phase }) => phase === 'trial');
+    const { id } = await device.underWay('trial');
     const shown = await daemon.berth('updates', String(id));
     assert.match(shown.stdout, /its own confirmation/);
     const early = await daemon.berth('remove', 'a');
@@ -244,7 +244,7 @@ describe('windows', { concurrency: 4 }, () => {
     await device.commits([app('a', '1.0'), app('b', '1.0')], { now: true });
     const cancel = new AbortController();
     const answer = device.send([app('a', '2.0')], {}, cancel.signal);
-    const { waitingFor, id } = await device.lastUntil(({ phase }) => phase === 'waiting');
+    const { waitingFor, id } = await device.underWay('waiting');
     assert.match(waitingFor!, new RegExp(`no window is open \\(${closedWindow()}\\); the next one opens in \\d+h`));
     assert.deepEqual(await device.holding(), { a: '1.0 running', b: '1.0 running' });
     const told = (await device.events()).filter(({ type }) => type === 'update.waiting');

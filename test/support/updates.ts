@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { digestHex, type Digest } from '../../src/lib/digest.ts';
 import type { ErrorBody, ErrorCode } from '../../src/lib/errors.ts';
 import type { AppStatus, BerthEvent } from '../../src/lifecycle/index.ts';
-import type { UpdatePlan, UpdateProgress, UpdateReport, UpdateStatus } from '../../src/update/index.ts';
+import type { UpdatePhase, UpdatePlan, UpdateProgress, UpdateReport, UpdateStatus } from '../../src/update/index.ts';
 import { ApiClient } from './api.ts';
 import { startBerthd, until, whyNoContainers, type TestDaemon } from './berthd.ts';
 import type { PackageOptions } from './packages.ts';
@@ -50,7 +50,7 @@ export class UpdateDevice {
 
   /** Nothing is there that the database does not name; of an update that nobody waited for, after its last moments. */
   async requireTidy(): Promise<void> {
-    for (let look = 0; look < 200 && (await this.leftovers()).length > 0; look += 1) await delay(20);
+    for (let look = 0; look < 500 && (await this.leftovers()).length > 0; look += 1) await delay(20);
     assert.deepEqual(await this.leftovers(), []);
   }
 
@@ -108,17 +108,20 @@ export class UpdateDevice {
     return JSON.parse((await this.api.must('GET', `/updates/${id}`)).body) as UpdateStatus;
   }
 
-  /** The newest update, once it is as `check` says. */
-  async lastUntil(check: (update: UpdateStatus) => boolean): Promise<UpdateStatus> {
+  /** The newest update, once it is under way and in this phase. */
+  async underWay(wanted: UpdatePhase, bytes = 0): Promise<UpdateStatus> {
     return until(async () => {
       const update = await this.last();
-      return check(update) && update;
+      return update.outcome === undefined && update.phase === wanted && update.bytes >= bytes && update;
     });
   }
 
   /** The newest update when it is over. */
   async over(): Promise<UpdateStatus> {
-    return this.lastUntil(({ outcome }) => outcome !== undefined);
+    return until(async () => {
+      const update = await this.last();
+      return update.outcome !== undefined && update;
+    });
   }
 
   /** Version and state of every app but the one beside: `{ a: '1.0 running' }`. */
@@ -209,7 +212,7 @@ export class UpdateDevice {
     const named = new Set(images.map(({ digest }) => digestHex(digest)));
     const ids = new Set(apps.flatMap(({ instance }) => instance?.id ?? []));
     const names = new Set(apps.map(({ name }) => name));
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter((child) => linkOf(`/proc/${child}/exe`) === process.execPath);
     const data = list(join(root, 'data')).flatMap((name) => list(join(root, 'data', name)).slice(1).map((generation) => `data ${name}/${generation}`));
     const containers = [...this.daemon.cgroups(), ...this.daemon.traces()].map((path) => /[0-9a-f]{64}/.exec(path)?.[0]).filter((id) => id !== undefined && !ids.has(id));
     return [
@@ -218,7 +221,7 @@ export class UpdateDevice {
       ...data,
       ...list(join(runDir, 'bundles')).filter((id) => !ids.has(id)).map((id) => `bundle ${id}`),
       ...[join(root, 'logs'), join(runDir, 'apps')].flatMap((directory) => list(directory).filter((name) => !names.has(name)).map((name) => `${directory}/${name}`)),
-      ...(children === '' ? [] : [`children of the daemon: ${children}`]),
+      ...children.map((child) => `worker ${child}`),
       ...containers.map((id) => `container ${id}`),
     ];
   }
@@ -266,6 +269,16 @@ export function quick(options: PackageOptions): PackageOptions {
 
 function search(query: Query): string {
   return new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)])).toString();
+}
+
+/** Where a link of another process leads; empty if it is gone. */
+export function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
 }
 
 function list(directory: string): readonly string[] {
