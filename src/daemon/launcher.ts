@@ -11,7 +11,7 @@ export interface Launcher {
   /** @throws BerthError if the image cannot be run */
   plan(app: AppRow): LaunchPlan;
   /** What an app's image says. Of one that is damaged the defaults; its own state tells why. */
-  settings(app: AppRow): LaunchSettings;
+  settings(app: Pick<AppRow, 'image'>): LaunchSettings;
 }
 
 export interface LauncherOptions {
@@ -23,7 +23,7 @@ export interface LauncherOptions {
 }
 
 export function openLauncher({ store, runtime, exchange, openBus }: LauncherOptions): Launcher {
-  const launchOf = (app: AppRow): LaunchRequest => readLaunch(readFileSync(join(store.imagePaths(app.image).bundle, 'config.json'), 'utf8'));
+  const launchOf = (app: Pick<AppRow, 'image'>): LaunchRequest => readLaunch(readFileSync(join(store.imagePaths(app.image).bundle, 'config.json'), 'utf8'));
   return {
     plan: (app) => {
       const image = store.image(app.image);

@@ -109,7 +109,7 @@ class Coordinator implements UpdateCoordinator {
     if (live !== undefined) throw new BerthError('busy', `update ${live.run.id} of ${app} is ${live.run.record.phase}; try again when it is over`);
     const [previous] = store.book.previous(app);
     if (previous === undefined) throw new BerthError('conflict', `no image of ${app} is kept to go back to`);
-    const candidates = [storedCandidate(this.#options, store.app(app)!, previous)];
+    const candidates = [storedCandidate(this.#options, previous)];
     const { update } = await this.#begin(
       { source: 'operator', origin: 'rollback', start: false, now: true, wayBack: true },
       async () => ({ candidates, [Symbol.asyncDispose]: async () => Promise.resolve() }),

@@ -1,6 +1,6 @@
 import { BerthError } from '../lib/errors.ts';
 import { describeApp } from './candidate.ts';
-import { requireNobodyNeeds } from './dependents.ts';
+import { requireNobodyNeeds, type InstalledApp } from './dependents.ts';
 import { storedCandidate, surveyDevice } from './surveyor.ts';
 import type { UpdatesOptions } from './tools.ts';
 
@@ -20,14 +20,17 @@ export async function removeApp(app: string, purge: boolean, options: UpdatesOpt
   }
   const { version } = lifecycle.show(app);
   const device = await surveyDevice(options, []);
-  // A rollback must find what the old versions need.
-  const asBefore = device.apps.map((installed) => {
-    const old = members.find((member) => member.app === installed.name)?.oldImage ?? undefined;
-    if (old === undefined) return installed;
-    const { image, settings } = storedCandidate(options, store.app(installed.name)!, old);
-    return describeApp(image, settings);
-  });
-  for (const apps of [device.apps, asBefore]) requireNobodyNeeds(app, device.platform, apps);
+  // A switch must find what the new versions need, and a rollback what the old ones do.
+  const withMembers = (which: 'image' | 'oldImage'): readonly InstalledApp[] => [
+    ...device.apps.filter(({ name }) => !members.some((member) => member.app === name)),
+    ...members.flatMap((member) => {
+      const digest = member[which];
+      if (digest === null) return [];
+      const { image, settings } = storedCandidate(options, digest);
+      return [describeApp(image, settings)];
+    }),
+  ];
+  for (const apps of [device.apps, withMembers('image'), withMembers('oldImage')]) requireNobodyNeeds(app, device.platform, apps);
   await lifecycle.stop(app).catch((error: unknown) => {
     // It has stopped, but a full disk did not take that: its removal is what makes room.
     if (lifecycle.show(app).state !== 'stopped') throw error;

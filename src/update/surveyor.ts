@@ -1,5 +1,5 @@
-import type { LaunchSettings } from '../image/index.ts';
-import { measureTree, type AppRow } from '../store/index.ts';
+import type { Digest } from '../lib/digest.ts';
+import { measureTree } from '../store/index.ts';
 import { describeApp, judge, type Candidate, type Device } from './candidate.ts';
 import { planUpdate, requireCopiesWithin, type Present, type Situation } from './plan.ts';
 import { freeRoom, requireRoom } from './space.ts';
@@ -91,7 +91,6 @@ export function reportOf({ image, warnings, withheld }: Candidate, plan: UpdateP
 }
 
 /** An image that is in the store, as a candidate: for the way back by hand. */
-export function storedCandidate({ store, settings }: UpdatesOptions, row: AppRow, digest: AppRow['image']): Candidate {
-  const launch: LaunchSettings = settings({ ...row, image: digest });
-  return { image: store.image(digest)!, settings: launch, withheld: [], warnings: [] };
+export function storedCandidate({ store, settings }: UpdatesOptions, digest: Digest): Candidate {
+  return { image: store.image(digest)!, settings: settings({ image: digest }), withheld: [], warnings: [] };
 }

@@ -20,8 +20,8 @@ export interface UpdatesOptions {
   readonly architectures: readonly string[];
   /** Read at each install, so that a changed `platform.d` counts at once. */
   readonly platform: () => Promise<readonly Provided[]>;
-  /** What an installed app's image says; of one whose image is damaged, the defaults. */
-  readonly settings: (app: AppRow) => LaunchSettings;
+  /** What an image that an app has or had says; of one that is damaged, the defaults. */
+  readonly settings: (app: Pick<AppRow, 'image'>) => LaunchSettings;
   /** Takes away what an app left outside the store. */
   readonly forget: (app: string) => Promise<void>;
   readonly logDirectory: string;
