@@ -242,7 +242,7 @@ async function startUpdateDevice(t: TestContext, shelf: Shelf, rules: readonly s
  */
 export function updateTest(shelf: Shelf, name: string, body: (device: UpdateDevice, t: TestContext) => Promise<void>, rules: readonly string[] = []): void {
   const skip = whyNoContainers();
-  test(name, skip === undefined ? { timeout: 120_000 } : { skip }, async (t) => {
+  test(name, skip === undefined ? { timeout: 300_000 } : { skip }, async (t) => {
     const device = await startUpdateDevice(t, shelf, rules);
     await body(device, t);
     await device.requireUndisturbed();
