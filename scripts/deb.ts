@@ -30,8 +30,8 @@ const files: readonly (readonly [from: string, to: string, mode: number])[] = [
   ['packaging/etc/platform.d/example.yaml.sample', 'etc/berth/platform.d/example.yaml.sample', 0o644],
   ['packaging/deb/copyright', 'usr/share/doc/berth/copyright', 0o644],
   [nodeLicense, 'usr/share/doc/berth/LICENSE.node', 0o644],
-  ['docs/operations.md', 'usr/share/doc/berth/operations.md', 0o644],
-  ['docs/package.md', 'usr/share/doc/berth/package.md', 0o644],
+  ['dbus/org.berth.App1.xml', 'usr/share/dbus-1/interfaces/org.berth.App1.xml', 0o644],
+  ...['operations', 'package', 'updates', 'factory', 'supervision', 'app-bus'].map((page) => [`docs/${page}.md`, `usr/share/doc/berth/${page}.md`, 0o644] as const),
 ];
 const scripts = ['postinst', 'prerm', 'postrm'];
 const conffiles = files.map(([, to]) => to).filter((path) => path.startsWith('etc/'));

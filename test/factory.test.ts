@@ -290,7 +290,7 @@ test('a preload that is refused says why, and leaves what was there', limit, asy
   assert.deepEqual(readdirSync(into), ['mine']);
   rmSync(join(into, 'mine'));
   assert.equal((await run(...preload(into, broker!))).code, 0);
-  await refused(/two packages of one name/, web!, web!);
+  await refused(/two packages of the name web/, web!, web!);
   assert.equal((await run(...preload(into, web!, await makePackage(directory, { name: 'foreign', architecture: 'arm64' }), '--arch', 'arm64', '--no-start'))).code, 0);
   assert.equal(readdirSync(join(into, 'images')).length, 3);
   assert.deepEqual(readdirSync(join(into, 'staging')), []);

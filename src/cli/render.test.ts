@@ -197,7 +197,8 @@ test('a plan names all that would happen, and what is short in red', () => {
 
 test('a verdict says what came of it', () => {
   assert.equal(renderVerdict('web', update(7, { outcome: 'committed' }), false), 'update 7 is committed: web 2.0\n');
-  assert.equal(renderVerdict('web', update(7, { outcome: 'rolled-back' }), false), 'update 7 is rolled back: web 1.0\n');
+  assert.equal(renderVerdict('web', update(7, { outcome: 'rolled-back' }), false), 'update 7 is rolled back to web 1.0\n');
+  assert.equal(renderVerdict('web', update(7, { outcome: 'committed', source: 'operator' }), false), 'web is back at 2.0 from 1.0 (update 7)\n');
   const apps = [{ app: 'web', to: { version: '2', digest }, trial: { passed: true, waitingFor: [] } }, { app: 'db', to: { version: '2', digest }, trial: { passed: false, waitingFor: ['x'] } }];
   assert.equal(renderVerdict('web', update(7, { apps }), false), 'web has passed; update 7 waits for db\n');
   assert.equal(renderVerdict('web', update(7, { apps: apps.slice(0, 1) }), false), 'web has passed; update 7 is being committed\n');

@@ -79,7 +79,7 @@ test('a version below the floor is refused unless that is allowed', () => {
 });
 
 test('two packages of one name are refused', () => {
-  refused('bad_package', /two packages of one name/, () => { judge([fakeCandidate(fakeImage('a')), fakeCandidate(fakeImage('a', '2.0'))], device(), strict); });
+  refused('bad_package', /two packages of the name a/, () => { judge([fakeCandidate(fakeImage('a')), fakeCandidate(fakeImage('a', '2.0'))], device(), strict); });
 });
 
 test('a cycle that the payload closes is refused and shown; one among others is not its fault', () => {

@@ -76,7 +76,8 @@ function imageRow(report: PackageReport, now: number): ImageRow {
 export function judge(candidates: readonly Candidate[], device: Device, { allowDowngrade }: { readonly allowDowngrade: boolean }): void {
   const fresh = candidates.map(installedApp);
   const names = new Set(fresh.map((app) => app.name));
-  if (names.size < fresh.length) throw new BerthError('bad_package', 'the payload holds two packages of one name');
+  const twice = fresh.find(({ name }, index) => fresh.findIndex((other) => other.name === name) < index);
+  if (twice !== undefined) throw new BerthError('bad_package', `the payload holds two packages of the name ${twice.name}`);
   const after = [...device.apps.filter((app) => !names.has(app.name)), ...fresh];
   for (const app of fresh) {
     requireDependencies(app.name, app.depends, [...device.platform, ...after]);

@@ -40,6 +40,16 @@ function goesOn(update: number): string {
   return `update ${update} goes on; \`berth updates ${update}\` shows how far it is`;
 }
 
+/** What becomes of an update that whoever sent it has left by Ctrl-C. It may just have switched. */
+function left({ update, phase }: UpdateProgress): string {
+  return afterSwitch.has(phase) ? goesOn(update) : `update ${update} is being cancelled; \`berth updates ${update}\` shows how it ended`;
+}
+
+/** Where to see the end of an update that could not be followed. */
+function lookAt(last: UpdateProgress | undefined): string {
+  return last === undefined ? '`berth updates` shows what became of it' : `\`berth updates ${last.update}\` shows what becomes of it`;
+}
+
 /** What the options ask of the daemon. */
 function queryOf({ args, flags }: Given, { bytes }: Payload): Query {
   return {
@@ -67,13 +77,15 @@ async function send(context: Context, given: Given): Promise<UpdateReport | Upda
       last = line;
       if (!json) await progress.show(line);
     }
+  } catch (error) {
+    if (last === undefined || !(error instanceof BerthError) || error.code !== 'unavailable') throw error;
+    throw new BerthError('unavailable', `${error.message}; ${lookAt(last)}`, { cause: error, detail: { update: last.update } });
   } finally {
     if (!json) await progress.clear();
     payload.body.destroy();
-    if (!json && io.signal.aborted && last !== undefined && afterSwitch.has(last.phase)) await io.err(`${goesOn(last.update)}\n`);
+    if (!json && io.signal.aborted && last !== undefined) await io.err(`${left(last)}\n`);
   }
-  const look = last === undefined ? '`berth updates` shows what became of it' : `\`berth updates ${last.update}\` shows what becomes of it`;
-  throw new BerthError('unavailable', `berthd went away before it told how the update ended; ${look}`);
+  throw new BerthError('unavailable', `berthd went away before it told how the update ended; ${lookAt(last)}`);
 }
 
 export const install: Command = {

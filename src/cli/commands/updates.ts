@@ -61,7 +61,7 @@ export function renderUpdate(update: UpdateStatus, surface: Surface): string {
     ['Source', span(origin === undefined ? source : `${source}: ${origin}`)],
     ['State', stateSpan(update)],
   ];
-  if (reason !== undefined) fields.push(['Reason', span(`${reason.message} (${reason.code})`)]);
+  if (reason !== undefined) fields.push(['Reason', span(reason.message)]);
   if (waitingFor !== undefined) fields.push(['Waits for', span(waitingFor)]);
   if (leftMs !== undefined) fields.push(['Time left', span(formatDuration(leftMs))]);
   fields.push(['Began', span(formatTime(startedAt))]);

@@ -4,12 +4,16 @@ import type { Command } from '../command.ts';
 import { render, span } from '../style.ts';
 
 /** What a person's verdict on an app has brought about, in a line. */
-export function renderVerdict(app: string, { id, outcome, apps, reason }: UpdateStatus, colour: boolean): string {
+export function renderVerdict(app: string, { id, source, outcome, apps, reason }: UpdateStatus, colour: boolean): string {
   const member = apps.find((entry) => entry.app === app);
+  if (outcome === 'committed' && source === 'operator' && member !== undefined) {
+    const from = member.from === undefined ? '' : ` from ${member.from.version}`;
+    return `${render(span(`${app} is back at ${member.to.version}${from} (update ${id})`, 'yellow'), colour)}\n`;
+  }
   if (outcome === 'committed') return `${render(span(`update ${id} is committed: ${app} ${member?.to.version ?? ''}`.trimEnd(), 'green'), colour)}\n`;
   if (outcome === 'rolled-back') {
     const back = apps.flatMap(({ app: name, from }) => (from === undefined ? [] : [`${name} ${from.version}`]));
-    return `${render(span(`update ${id} is rolled back: ${back.join(', ')}`, 'yellow'), colour)}\n`;
+    return `${render(span(`update ${id} is rolled back to ${back.join(', ')}`, 'yellow'), colour)}\n`;
   }
   if (outcome !== undefined) return `${render(span(`update ${id} is ${outcome}${reason === undefined ? '' : `: ${reason.message}`}`, 'red'), colour)}\n`;
   const others = apps.filter(({ trial }) => trial !== undefined && !trial.passed).map((entry) => entry.app);
