@@ -39,8 +39,8 @@ async function startDevice(t: TestContext, daemon: TestDaemonOptions = {}): Prom
 
 /** Requires that the keeper runs at this version and has the data of it, and that nothing else was touched or is left. */
 async function requireRuns(device: UpdateDevice, version: string): Promise<void> {
-  const { version: found } = await device.settled('keeper', ({ state }) => state === 'running');
-  assert.equal(found, version);
+  const status = await device.settled('keeper', ({ state }) => state === 'running');
+  assert.deepEqual([status.version, status.restarts], [version, 0]);
   const data = device.data('keeper');
   const told = await until(() => readFileSync(join(data, 'version'), 'utf8').trim());
   assert.equal(told, version);
@@ -153,7 +153,10 @@ describe('disks that fail during updates', { concurrency: 2 }, () => {
     const disk = new SmallDisk(t, '64M', ['-b', '4096']);
     const device = await startDevice(t, { root: join(disk.path, 'berth') });
     let current = 1;
-    await device.commits([keeper('1.0')]);
+    // It needs room to start, also after the new version took all there was.
+    const work = 'dd if=/dev/urandom bs=1024 count=64 >> marks || exit 3; sleep 1000';
+    const files = { big: 'x'.repeat(6 * mebibyte) };
+    await device.commits([keeper('1.0', { work })]);
     await requireRuns(device, '1.0');
     const stages: readonly (readonly [what: string, left: number | undefined, ErrorCode, RegExp, Parameters<typeof keeper>[1]?])[] = [
       ['for nothing at all', 0, 'no_space', /room|space/],
@@ -164,14 +167,13 @@ describe('disks that fail during updates', { concurrency: 2 }, () => {
       ['until the new version runs, and fails', undefined, 'rolled_back', /exited with code 1/, { work: fillsDisk, annotations: { 'trial.uptime': '30s' } }],
     ];
     for (const [what, left, code, message, bad = {}] of stages) {
-      const files = { big: 'x'.repeat(6 * mebibyte) };
       const next = `${current + 1}.0`;
       if (left !== undefined) disk.leaveBytes(left);
-      const error = refusal(await device.sendFile(await shelf.payload([keeper(next, { files, ...bad })]), { bytes: mebibyte }), code, message);
+      const error = refusal(await device.sendFile(await shelf.payload([keeper(next, { files, work, ...bad })]), { bytes: mebibyte }), code, message);
       t.diagnostic(`room ${what}: ${error.message}`);
       await requireRuns(device, `${current}.0`);
       disk.makeRoom();
-      await device.commits([keeper(next, { files })]);
+      await device.commits([keeper(next, { files, work })]);
       current += 1;
       await requireRuns(device, `${current}.0`);
     }
