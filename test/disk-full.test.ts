@@ -1,32 +1,19 @@
 /** A disk that is too small: nothing changes, and the error says how much is missing. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, statfsSync } from 'node:fs';
+import { readdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { run } from '../src/lib/process.ts';
-import { TestDaemon, whyNoContainers } from './support/berthd.ts';
+import { startBerthd, whyNoContainers, type TestDaemon } from './support/berthd.ts';
 import { makePackage } from './support/packages.ts';
+import { SmallDisk } from './support/small-disk.ts';
 
 const skip = whyNoContainers();
 const options = skip === undefined ? { timeout: 120_000 } : { skip };
 
 /** A daemon whose store is on a small ext4 of its own. */
 async function onSmallDisk(t: TestContext, mkfs: readonly string[]): Promise<{ daemon: TestDaemon; disk: string }> {
-  const directory = `/var/tmp/berth-disk-${process.pid}-${Math.trunc(performance.now())}`;
-  const disk = join(directory, 'disk');
-  mkdirSync(disk, { recursive: true });
-  t.after(async () => {
-    await run('umount', ['-l', disk]);
-    await run('rm', ['-rf', directory]);
-  });
-  await must('truncate', ['-s', '24M', `${disk}.img`]);
-  await must('mkfs.ext4', ['-q', ...mkfs, `${disk}.img`]);
-  await must('mount', ['-o', 'loop', `${disk}.img`, disk]);
-  const daemon = new TestDaemon({ root: join(disk, 'berth') });
-  // Registered after the disk, so that the daemon is gone before the disk is.
-  t.after(() => daemon.destroy());
-  await daemon.start();
-  return { daemon, disk };
+  const { path } = new SmallDisk(t, '24M', ['-m', '5', ...mkfs]);
+  return { daemon: await startBerthd(t, { root: join(path, 'berth') }), disk: path };
 }
 
 function store(daemon: TestDaemon): string[] {
@@ -67,8 +54,3 @@ test('inodes that run out during an install leave everything as before and are n
   assert.match(stderr, /inode/);
   assert.deepEqual(store(daemon), before);
 });
-
-async function must(command: string, args: readonly string[]): Promise<void> {
-  const { code, stderr } = await run(command, args);
-  if (code !== 0) throw new Error(`${command} ${args.join(' ')}: ${stderr}`);
-}
