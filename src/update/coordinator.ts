@@ -104,9 +104,10 @@ class Coordinator implements UpdateCoordinator {
     if (live?.watch !== undefined) {
       live.watch.fail('rolled back by hand');
       await live.over.catch(() => undefined);
-      return this.show(live.run.id);
-    }
-    if (live !== undefined) throw new BerthError('busy', `update ${live.run.id} of ${app} is ${live.run.record.phase}; try again when it is over`);
+      const status = this.show(live.run.id);
+      if (status.outcome !== 'committed') return status;
+      // It had just proved itself: then it is this app alone that goes back.
+    } else if (live !== undefined) throw new BerthError('busy', `update ${live.run.id} of ${app} is ${live.run.record.phase}; try again when it is over`);
     const [previous] = store.book.previous(app);
     if (previous === undefined) throw new BerthError('conflict', `no image of ${app} is kept to go back to`);
     const candidates = [storedCandidate(this.#options, previous)];
@@ -275,7 +276,7 @@ class Coordinator implements UpdateCoordinator {
       const names = plan.apps.map(({ app }) => app);
       checked();
       await this.#pass(run, names, choice, signal);
-      this.#roster.supersede(run.id, names);
+      this.#roster.supersede(run);
       if (this.#turns.busy) run.enter('queued');
       return await this.#turns.run(async () => this.#takeTurn(run, candidates, choice, signal));
     } catch (thrown) {
@@ -289,7 +290,7 @@ class Coordinator implements UpdateCoordinator {
     requireGoOn(signal);
     this.#endForgotten();
     const live = this.#roster.get(run.id);
-    const next = this.#roster.successor(run.id, candidates.map(({ image }) => image.package));
+    const next = this.#roster.successor(run);
     if (next !== undefined) throw new BerthError('cancelled', `superseded by update ${next} before its turn came`);
     const plan = await judgeAndPlan(this.#options, candidates, choice, { stored: true });
     const names = plan.apps.map(({ app }) => app);
@@ -307,7 +308,7 @@ class Coordinator implements UpdateCoordinator {
         // Known before anything starts, since an app may confirm as its first act.
         live.watch = begun;
         // One that came while apps were being stopped found no trial to end.
-        const newer = this.#roster.successor(run.id, names);
+        const newer = this.#roster.successor(run);
         if (newer !== undefined) begun.fail(`superseded by update ${newer}`);
       }));
     } finally {

@@ -1,6 +1,6 @@
 import { BerthError } from '../lib/errors.ts';
 import type { UpdateRow } from '../store/index.ts';
-import { readDetails, statusOf } from './record.ts';
+import { readDetails, statusOf, type UpdateRecord } from './record.ts';
 import type { TrialWatch } from './trial-watch.ts';
 import type { AppUpdate, UpdatedApp, UpdateStatus } from './types.ts';
 import type { UpdateRun } from './update-run.ts';
@@ -53,16 +53,16 @@ export class Roster {
     return { run: live.run, watch: live.watch };
   }
 
-  /** Trials of any of these apps end, since a newer update is there. */
-  supersede(id: number, apps: readonly string[]): void {
+  /** Trials of other images of its apps end, since this update is there. One that is sent again and again ends none of its own. */
+  supersede({ id, record }: Pick<UpdateRun, 'id' | 'record'>): void {
     for (const { run, watch } of this.all()) {
-      if (run.id !== id && run.record.apps.some(({ app }) => apps.includes(app))) watch?.fail(`superseded by update ${id}`);
+      if (run.id !== id && haveOtherImages(run.record.apps, record.apps)) watch?.fail(`superseded by update ${id}`);
     }
   }
 
-  /** The first newer update of any of these apps that waits for its turn. */
-  successor(id: number, apps: readonly string[]): number | undefined {
-    return this.all().find(({ run }) => run.id > id && run.record.phase === 'queued' && run.record.apps.some(({ app }) => apps.includes(app)))?.run.id;
+  /** The first newer update with other images of its apps that waits for its turn. */
+  successor({ id, record }: Pick<UpdateRun, 'id' | 'record'>): number | undefined {
+    return this.all().find(({ run }) => run.id > id && run.record.phase === 'queued' && haveOtherImages(run.record.apps, record.apps))?.run.id;
   }
 
   /** What an app may know of its own update. */
@@ -89,4 +89,9 @@ export class Roster {
   #tried(app: string): Live | undefined {
     return this.all().find(({ watch }) => watch?.waiting().has(app));
   }
+}
+
+/** True if both are about one app, with different images. */
+function haveOtherImages(some: UpdateRecord['apps'], others: UpdateRecord['apps']): boolean {
+  return some.some(({ app, to }) => others.some((other) => other.app === app && other.to.digest !== to.digest));
 }
