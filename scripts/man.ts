@@ -25,9 +25,12 @@ const berthdPage: ManualPage = {
       'FILES',
       terms([
         ['/etc/berth/berthd.yaml', 'configuration'],
+        ['/etc/berth/factory.d/', 'payloads that are applied at the start'],
         ['/etc/berth/platform.d/*.yaml', 'services of the platform that apps may depend on'],
         ['/run/berth/berth.sock', 'the REST API; /berth/v1/openapi.json describes it'],
+        ['/run/berth/apps/APP/bus', 'the update bus of an app, at /run/berth/bus in its container'],
         ['/var/lib/berth', 'database, images and data of apps'],
+        ['/usr/share/doc/berth', 'how it is operated, and how apps are packaged and updated'],
       ]),
     ],
     ['SIGNALS', terms([['SIGTERM, SIGINT', 'end; the apps go on']])],

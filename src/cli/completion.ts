@@ -42,6 +42,7 @@ ${options.join('\n')}
       app) words=$(${appNames}) ;;
       command) words='${commands.map((command) => command.name).join(' ')}' ;;
       shell) words='${shells.join(' ')}' ;;
+      preload) compopt -o default; words=preload ;;
       file | directory) compopt -o default; words= ;;
       *) words= ;;
     esac
@@ -83,6 +84,7 @@ ${cases.join('\n')}
     app) names=(\${(f)"$(${appNames})"}); compadd -- $names ;;
     command) _describe command commands ;;
     shell) compadd -- ${shells.join(' ')} ;;
+    preload) compadd -- preload; _files ;;
     directory) _files -/ ;;
     file) _files ;;
   esac
@@ -107,6 +109,7 @@ function fish(commands: readonly Command[]): string {
     if (kind === 'app') lines.push(`complete -c berth ${here} -a ${quote(`(${appNames})`)}`);
     if (kind === 'command') lines.push(`complete -c berth ${here} -a ${quote(commands.map((entry) => entry.name).join(' '))}`);
     if (kind === 'shell') lines.push(`complete -c berth ${here} -a ${quote(shells.join(' '))}`);
+    if (kind === 'preload') lines.push(`complete -c berth ${here} -F -a preload`);
     if (kind === 'file' || kind === 'directory') lines.push(`complete -c berth ${here} -F`);
   }
   return `${lines.join('\n')}\n`;

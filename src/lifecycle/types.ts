@@ -61,7 +61,6 @@ export interface AppFigures extends InstanceFigures {
 export const eventTypes = [
   'app.state', 'app.health', 'app.exit', 'app.installed', 'app.removed', 'app.warning',
   'update.phase', 'update.waiting', 'update.committed', 'update.rolled-back', 'update.failed',
-  'daemon.started', 'daemon.stopping',
 ] as const;
 
 /** One thing that happened; kept in a ring in memory and sent to whoever follows. */

@@ -70,7 +70,7 @@ function timeOf(text: string | undefined): number | undefined {
 export const factory: Command = {
   name: 'factory',
   args: [
-    { name: 'preload', kind: 'text' },
+    { name: 'preload', kind: 'preload' },
     { name: 'PAYLOAD', many: true, kind: 'file' },
   ],
   options: [
