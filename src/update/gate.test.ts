@@ -12,8 +12,12 @@ function arrive(windows: readonly string[] = [], clock = new HandClock()) {
   const cancel = new AbortController();
   const told: string[] = [];
   const update = { passed: false };
+  const pass = async (): Promise<void> => {
+    await gate.pass({ apps: ['app'], since: clock.monotonic(), signal: cancel.signal, waiting: (why) => told.push(why) });
+    update.passed = true;
+  };
   const come = (): void => {
-    void gate.pass({ apps: ['app'], since: clock.monotonic(), signal: cancel.signal, waiting: (why) => told.push(why) }).then(() => { update.passed = true; });
+    void pass();
   };
   return { gate, clock, cancel, told, update, come };
 }
