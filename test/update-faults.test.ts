@@ -103,6 +103,24 @@ describe('disks that fail during updates', { concurrency: 2 }, () => {
     }
   });
 
+  test('an I/O error at any step of a removal: the app is there or gone', options, async (t) => {
+    const faults = new Faults(t);
+    const device = await startDevice(t, { program: faults.program });
+    for (let step = 1; ; step += 1) {
+      await device.commits([keeper('1.0')]);
+      faults.arm(`${step} EIO`);
+      const { status, body } = await device.api.call('DELETE', '/apps/keeper?purge=true');
+      const failed = faults.operations()[step - 1];
+      faults.disarm();
+      if (failed === undefined) break;
+      t.diagnostic(`${step}, ${failed}: ${status} ${body}`);
+      const isThere = (await device.api.call('GET', '/apps/keeper')).status === 200;
+      assert.equal(isThere, status >= 300, body);
+      if (isThere) assert.match(body, /EIO: i\/o error/);
+    }
+    await device.requireUndisturbed();
+  });
+
   test('a disk that takes nothing for a while, from any step on: what was begun ends when it works again', options, async (t) => {
     const faults = new Faults(t);
     const device = await startDevice(t, { program: faults.program });

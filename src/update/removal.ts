@@ -1,4 +1,4 @@
-import { BerthError } from '../lib/errors.ts';
+import { asBerthError, BerthError } from '../lib/errors.ts';
 import { describeApp } from './candidate.ts';
 import { requireNobodyNeeds, type InstalledApp } from './dependents.ts';
 import { storedCandidate, surveyDevice } from './surveyor.ts';
@@ -37,7 +37,12 @@ export async function removeApp(app: string, purge: boolean, options: UpdatesOpt
   });
   store.commitRemove(app, { purge });
   lifecycle.withdraw(app);
-  await clear(app, options);
+  try {
+    await clear(app, options);
+  } catch (error) {
+    // It is gone all the same.
+    lifecycle.announce({ type: 'app.warning', message: `${app} is removed, but what it left cannot be deleted yet: ${asBerthError(error).message}` });
+  }
   await collect();
   lifecycle.announce({ type: 'app.removed', app, message: `${app} ${version} was removed${purge ? ' with its data' : ''}` });
 }
