@@ -170,9 +170,28 @@ for (const [what, damage] of [
     assert.equal(directories(opened.root, row.digest), true);
     assert.equal(existsSync(join(opened.root, 'data', 'app', '1')), true);
     assert.equal(opened.told.length, 1);
-    assert.match(opened.told[0]!, /^error: .*no image or data directory will be deleted$/);
+    assert.match(opened.told[0]!, /^error: .*no image or data directory that is there will be deleted$/);
   });
 }
+
+test('after its database was lost, a store still deletes what it has made since', async (t) => {
+  const opened = open(t);
+  await install(opened.store, image('app', '1'));
+  mkdirSync(opened.store.dataPath('app', 1), { recursive: true });
+  const lose = (): void => {
+    rmSync(join(opened.root, 'berth.db'));
+    rmSync(join(opened.root, 'berth.db-wal'), { force: true });
+  };
+  for (const between of [lose, () => undefined]) {
+    const store = opened.reopen(between);
+    for (const version of ['2', '3']) await install(store, image('app', version));
+    mkdirSync(store.dataPath('app', 9), { recursive: true });
+    await store.collect();
+    const there = ['1', '2', '3'].filter((version) => directories(opened.root, image('app', version).digest));
+    assert.deepEqual(there, ['1', '3']);
+    assert.deepEqual(readdirSync(join(opened.root, 'data', 'app')), ['1']);
+  }
+});
 
 test('new data of an app never takes the place of data that a lost database named', async (t) => {
   const opened = open(t);

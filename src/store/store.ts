@@ -1,5 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { existsSync, mkdirSync, readdirSync, rmSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
 import { digestHex, type Digest } from '../lib/digest.ts';
 import { publish, removeTree, syncFileSystem } from '../lib/durable.ts';
@@ -43,7 +42,7 @@ export interface WritableStore extends Store {
   commitCleared(name: string): void;
   /** Names the data of a removed app no more, so that it is collected. False if none is kept. */
   dropKeptData(name: string): boolean;
-  /** Deletes what is left in staging, and images and data that the database does not name; of these none, if it is not complete. */
+  /** Deletes what is left in staging, and images and data that the database does not name; if it is not complete, none of those that were there before. */
   collect(): Promise<void>;
   /** Deletes everything in staging; for the start, when no update is under way. */
   clearStaging(): Promise<void>;
@@ -75,7 +74,7 @@ export interface StoreOptions {
 export function openStore(root: string, options: StoreOptions): WritableStore {
   mkdirSync(root, { recursive: true, mode: 0o711 });
   const { database, complete, trouble } = openDatabase(root, { now: options.now, waitMs: options.waitMs ?? 5000 });
-  if (trouble !== undefined) options.journal('error', `${trouble}; no image or data directory will be deleted`);
+  if (trouble !== undefined) options.journal('error', `${trouble}; no image or data directory that is there will be deleted`);
   // Parents of a root file system can be passed through, not read. Data is mounted by root: nobody else gets there.
   mkdirSync(join(root, 'images'), { recursive: true, mode: 0o711 });
   mkdirSync(join(root, 'staging'), { recursive: true, mode: 0o711 });
@@ -93,6 +92,8 @@ class SqliteStore implements WritableStore {
   readonly #ballast: Ballast;
   readonly #staging: Staging;
   readonly #complete: boolean;
+  /** What was there, and not named, when a database was opened that is not complete: never deleted. */
+  readonly #strangers: ReadonlySet<string>;
 
   constructor(root: string, sql: Sql, ballast: Ballast, complete: boolean) {
     this.root = root;
@@ -100,6 +101,8 @@ class SqliteStore implements WritableStore {
     this.#ballast = ballast;
     this.#staging = new Staging(join(root, 'staging'));
     this.#complete = complete;
+    const named = this.#named();
+    this.#strangers = new Set(complete ? [] : this.#directories().filter((path) => !named.has(path)));
     this.book = new UpdateBook(sql);
     this.folders = new FolderBook(sql);
   }
@@ -198,18 +201,14 @@ class SqliteStore implements WritableStore {
 
   async collect(): Promise<void> {
     await this.#staging.collect();
-    if (!this.#complete) return;
-    const images = new Set(this.images().map((image) => digestHex(image.digest)));
-    await this.#removeOthers('images', (name) => images.has(name));
-    const named = new Set(this.#sql.all(
-      `SELECT app || '/' || generation AS path FROM kept_data UNION SELECT name || '/' || data_generation FROM apps UNION
-       SELECT app || '/' || generation FROM members UNION
-       SELECT app || '/' || old_generation FROM members WHERE old_generation IS NOT NULL`,
-    ).map((row): string => row['path']!));
-    const apps = new Set([...named].map((path) => path.split('/')[0]!));
-    await this.#removeOthers('data', (name) => apps.has(name));
-    for (const app of apps) {
-      if (existsSync(join(this.root, 'data', app))) await this.#removeOthers(join('data', app), (name) => named.has(`${app}/${name}`));
+    const named = this.#named();
+    for (const path of this.#directories()) {
+      if (!named.has(path) && !this.#strangers.has(path)) await removeTree(join(this.root, path));
+    }
+    const apps = new Set([...named].map((path) => path.split('/')[1]!));
+    for (const entry of readdirSync(join(this.root, 'data'), { withFileTypes: true })) {
+      const directory = join(this.root, 'data', entry.name);
+      if (entry.isDirectory() && !apps.has(entry.name) && readdirSync(directory).length === 0) await removeTree(directory);
     }
     this.#ballast.take();
   }
@@ -229,9 +228,21 @@ class SqliteStore implements WritableStore {
     this.#ballast.giveUp();
   }
 
-  async #removeOthers(folder: string, isNamed: (name: string) => boolean): Promise<void> {
-    for (const name of await readdir(join(this.root, folder))) {
-      if (!isNamed(name)) await removeTree(join(this.root, folder, name));
-    }
+  /** Directories of images and of generations of data that the database names, below the root. */
+  #named(): ReadonlySet<string> {
+    const data = this.#sql.all(
+      `SELECT app || '/' || generation AS path FROM kept_data UNION SELECT name || '/' || data_generation FROM apps UNION
+       SELECT app || '/' || generation FROM members UNION
+       SELECT app || '/' || old_generation FROM members WHERE old_generation IS NOT NULL`,
+    );
+    return new Set([...this.images().map((image) => `images/${digestHex(image.digest)}`), ...data.map((row) => `data/${String(row['path'])}`)]);
+  }
+
+  /** Those that are there, and whatever else lies among them. */
+  #directories(): readonly string[] {
+    const list = (folder: string): readonly Dirent[] => readdirSync(join(this.root, folder), { withFileTypes: true });
+    const images = list('images').map(({ name }) => `images/${name}`);
+    const data = list('data').flatMap((app) => (app.isDirectory() ? list(`data/${app.name}`).map(({ name }) => `data/${app.name}/${name}`) : [`data/${app.name}`]));
+    return [...images, ...data];
   }
 }
