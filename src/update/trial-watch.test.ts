@@ -144,7 +144,7 @@ test('what is not proved at the deadline is told app by app', async () => {
   assert.equal(bench.outcome, 'open');
   assert.equal(bench.watch.leftMs, 1);
   await bench.clock.advance(1);
-  assert.equal(bench.outcome, 'rolled_back: not proved in time: a has not shown its own confirmation; b has not shown its health check');
+  assert.equal(bench.outcome, 'rolled_back: not proved in time: a still waited for its own confirmation; b still waited for its health check');
 });
 
 test('a health check that passes counts at once', async () => {

@@ -125,7 +125,7 @@ export class TrialWatch {
       return;
     }
     if (now >= this.#deadline.at) {
-      const parts = open.map((trial) => `${trial.app} has not shown ${unproved(trial, now).join(' and ')}`);
+      const parts = open.map((trial) => `${trial.app} still waited for ${unproved(trial, now).join(' and ')}`);
       this.fail(`not proved in time: ${parts.join('; ')}`);
       return;
     }
