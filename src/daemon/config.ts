@@ -61,6 +61,8 @@ const schema = v.strictObject({
     /** What a new version must do in its trial where its image does not say. */
     'trial-uptime': v.optional(duration),
     'trial-deadline': v.optional(duration),
+    /** The most that an image may ask for. */
+    'trial-deadline-max': v.optional(duration),
     /** The most that any app may put an update off. */
     'defer-max': v.optional(duration),
     /** The most data of an app that is copied before an update. */
@@ -131,6 +133,7 @@ export async function readConfig(path: string | undefined, given: { readonly roo
       ...defaultRules,
       ...optional('trialUptimeMs', file.updates?.['trial-uptime']),
       ...optional('trialDeadlineMs', file.updates?.['trial-deadline']),
+      ...optional('trialDeadlineMaxMs', file.updates?.['trial-deadline-max']),
       ...optional('deferMaxMs', file.updates?.['defer-max']),
       ...optional('snapshotBytes', file.updates?.['snapshot-max']),
       ...optional('retain', file.updates?.retain),

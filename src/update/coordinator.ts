@@ -275,7 +275,7 @@ class Coordinator implements UpdateCoordinator {
       run.keepDetails();
       const names = plan.apps.map(({ app }) => app);
       checked();
-      await this.#pass(run, names, choice, signal);
+      await this.#pass(run, names, { windows: true, ...choice }, signal);
       this.#roster.supersede(run);
       if (this.#turns.busy) run.enter('queued');
       return await this.#turns.run(async () => this.#takeTurn(run, candidates, choice, signal));
@@ -301,7 +301,8 @@ class Coordinator implements UpdateCoordinator {
     const copies = await run.copy(members, plan, signal);
     let watch: TrialWatch | undefined;
     try {
-      await this.#pass(run, names, choice, signal);
+      // An app may have been granted a while since.
+      await this.#pass(run, names, { windows: false, ...choice }, signal);
       live.readySince = undefined;
       const byName = new Map(candidates.map((candidate) => [candidate.image.package, candidate]));
       watch = await this.#changes.run(async () => run.switchOver(members, plan, byName, copies, (begun) => {
@@ -364,13 +365,14 @@ class Coordinator implements UpdateCoordinator {
   }
 
   /** Waits for windows, and for apps that have put it off. */
-  async #pass(run: UpdateRun, apps: readonly string[], { now = false }: Choice, signal: AbortSignal): Promise<void> {
+  async #pass(run: UpdateRun, apps: readonly string[], { now = false, windows }: Choice & { readonly windows: boolean }, signal: AbortSignal): Promise<void> {
     const live = this.#roster.get(run.id);
     live.readySince ??= this.#options.clock.monotonic();
     if (!now) {
       await this.#gate.pass({
         apps,
         since: live.readySince,
+        windows,
         signal,
         waiting: (why) => {
           run.waits(why);

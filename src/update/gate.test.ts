@@ -12,12 +12,12 @@ function arrive(windows: readonly string[] = [], clock = new HandClock()) {
   const cancel = new AbortController();
   const told: string[] = [];
   const update = { passed: false };
-  const pass = async (): Promise<void> => {
-    await gate.pass({ apps: ['app'], since: clock.monotonic(), signal: cancel.signal, waiting: (why) => told.push(why) });
+  const pass = async (begun?: boolean): Promise<void> => {
+    await gate.pass({ apps: ['app'], since: clock.monotonic(), windows: begun !== true, signal: cancel.signal, waiting: (why) => told.push(why) });
     update.passed = true;
   };
-  const come = (): void => {
-    void pass();
+  const come = (begun?: boolean): void => {
+    void pass(begun);
   };
   return { gate, clock, cancel, told, update, come };
 }
@@ -91,4 +91,11 @@ test('an update that is cancelled waits no longer', async () => {
   cancel.abort();
   await settle();
   assert.deepEqual([update.passed, clock.pending], [true, 0]);
+});
+
+test('an update that has begun does not wait for the next window', async () => {
+  const { update, come } = arrive(['04:00-05:00'], new HandClock(new Date(2026, 0, 5, 3, 0).getTime()));
+  come(true);
+  await settle();
+  assert.equal(update.passed, true);
 });

@@ -11,6 +11,8 @@ export interface Ready {
   readonly apps: readonly string[];
   /** Since when, monotonic milliseconds. */
   readonly since: number;
+  /** False for one that has begun while a window was open: it goes on, since others wait for it. */
+  readonly windows: boolean;
   /** Ends the wait. */
   readonly signal: AbortSignal;
   /** Told each time there is something else to wait for. */
@@ -58,9 +60,9 @@ export class Gate {
     }
   }
 
-  #delay({ apps, since }: Ready): Delay | undefined {
+  #delay({ apps, since, windows }: Ready): Delay | undefined {
     const now = this.#clock.monotonic();
-    return delayOf(apps, { deferrals: [...this.#deferrals.values()], windows: this.#rules.windows }, { readySince: since, now, wall: new Date(this.#clock.now()) });
+    return delayOf(apps, { deferrals: [...this.#deferrals.values()], windows: windows ? this.#rules.windows : [] }, { readySince: since, now, wall: new Date(this.#clock.now()) });
   }
 
   async #stirOr(ms: number, signal: AbortSignal): Promise<void> {

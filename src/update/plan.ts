@@ -64,9 +64,10 @@ export function planUpdate(situation: Situation): UpdatePlan {
   const after = [...apps.filter((app) => !names.has(app.name)), ...candidates.map(({ image, settings }) => describeApp(image, settings))];
   const order = orderOf(after).filter((name) => names.has(name));
   const deadlines = fates.filter((fate) => fate.start).map(({ candidate: { settings } }) => {
-    const deadlineMs = settings.trialDeadlineMs ?? rules.trialDeadlineMs;
-    // Staying up longer than the deadline allows would be impossible.
-    return Math.max(deadlineMs, uptimeOf(settings, rules) + 1000);
+    const deadlineMs = Math.min(settings.trialDeadlineMs ?? rules.trialDeadlineMs, rules.trialDeadlineMaxMs);
+    const uptimeMs = uptimeOf(settings, rules);
+    // It must be possible to stay up that long, also for an app that takes its time to start.
+    return Math.max(deadlineMs, uptimeMs + Math.max(uptimeMs / 2, 1000));
   });
   return {
     apps: planned.toSorted((a, b) => order.indexOf(a.app) - order.indexOf(b.app)),

@@ -53,7 +53,7 @@ test('a rollback that was interrupted goes on for its own reason, whatever time 
 test('a trial of which a member cannot be read, since another version of Berth wrote it, is rolled back', () => {
   const other = { trial: '{"wanted":{"patience":3}}' };
   assert.equal(judgeLeftover(row('trial', tried), [{ trial: null }, other], 'a', 0).kind, 'roll-back');
-  assert.equal(judgeLeftover(row('trial', tried), [{ trial: null }, { trial: writeTrial(fakeTrial('a')) }], 'a', 0).kind, 'resume');
+  assert.equal(judgeLeftover(row('trial', tried), [{ trial: null }, { trial: writeTrial(fakeTrial('a'), 'a') }], 'a', 0).kind, 'resume');
 });
 
 /** Writes down what is done to a book with these rows. */

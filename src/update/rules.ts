@@ -6,6 +6,8 @@ export interface UpdateRules {
   readonly trialUptimeMs: number;
   /** …and prove itself within this time of the switch. */
   readonly trialDeadlineMs: number;
+  /** No image has more time than this, since other updates wait for a trial. */
+  readonly trialDeadlineMaxMs: number;
   /** The most that any app may put an update off, in all. */
   readonly deferMaxMs: number;
   /** The most data of an app that is copied before an update. */
@@ -19,6 +21,7 @@ export interface UpdateRules {
 export const defaultRules: UpdateRules = {
   trialUptimeMs: 10_000,
   trialDeadlineMs: 5 * 60_000,
+  trialDeadlineMaxMs: 24 * 3_600_000,
   deferMaxMs: 24 * 3_600_000,
   snapshotBytes: 1024 ** 3,
   retain: 1,

@@ -50,7 +50,7 @@ export class TrialWatch {
     this.#begun = true;
     for (const trial of this.#trials.values()) {
       const status = lifecycle.show(trial.app);
-      this.#trials.set(trial.app, seen(trial, status, clock.monotonic()));
+      this.#change(seen(trial, status, clock.monotonic()));
       // It may have ended while no daemon was there to hear of it.
       if (status.lastExit !== undefined && status.instance === undefined) this.#ended(trial, status.lastExit);
     }

@@ -78,9 +78,11 @@ for (const [restart, exitCode, expected] of [
   });
 }
 
-test('what an app has proved for good is known after a restart of the daemon, what it must go on proving is not', () => {
-  const trial = fakeTrial('a', { wanted: { confirm: true }, confirmed: true, vouched: true, endedWell: true, healthy: true, runningSince: 5 });
-  const { runningSince: _, ...rest } = trial;
-  assert.deepEqual(readTrial('a', writeTrial(trial)), { ...rest, healthy: false });
-  assert.throws(() => readTrial('a', '{}'));
+test('what an app has proved is known after a restart of the daemon, and in the same boot how long it has run', () => {
+  const trial = { ...fakeTrial('a'), confirmed: true, endedWell: true, healthy: true, runningSince: 500 };
+  const text = writeTrial(trial, 'boot');
+  assert.deepEqual(readTrial('a', text, 'boot'), { ...trial, healthy: false });
+  const { runningSince: _, ...afterReboot } = trial;
+  assert.deepEqual(readTrial('a', text, 'another'), { ...afterReboot, healthy: false });
+  assert.throws(() => readTrial('a', '{}', 'boot'));
 });

@@ -29,21 +29,26 @@ const schema = v.object({
   confirmed: v.boolean(),
   vouched: v.boolean(),
   endedWell: v.boolean(),
+  /** Of the boot whose clock the next one is of. */
+  bootId: v.string(),
+  runningSince: v.exactOptional(v.number()),
 });
 
 /** What of a trial must be known after a restart. */
-export function writeTrial({ wanted, restart, confirmed, vouched, endedWell }: AppTrial): string {
-  return JSON.stringify({ wanted, restart, confirmed, vouched, endedWell });
+export function writeTrial({ wanted, restart, confirmed, vouched, endedWell, runningSince }: AppTrial, bootId: string): string {
+  return JSON.stringify({ wanted, restart, confirmed, vouched, endedWell, bootId, runningSince });
 }
 
-export function readTrial(app: string, text: string): AppTrial {
-  return { app, healthy: false, ...v.parse(schema, JSON.parse(text)) };
+/** In another boot the app runs anew. */
+export function readTrial(app: string, text: string, bootId: string): AppTrial {
+  const { bootId: writtenIn, runningSince, ...rest } = v.parse(schema, JSON.parse(text));
+  return { app, healthy: false, ...rest, ...(runningSince === undefined || writtenIn !== bootId ? {} : { runningSince }) };
 }
 
 /** False for what {@link readTrial} cannot read: another version of Berth may have written it. */
 export function isTrial(text: string): boolean {
   try {
-    readTrial('', text);
+    readTrial('', text, '');
     return true;
   } catch {
     return false;

@@ -142,16 +142,16 @@ export class UpdateRun {
 
   /** Watches the trial of what has been switched. */
   watch(deadline: Deadline): TrialWatch {
-    const { lifecycle, store, clock } = this.#options;
-    const trials = store.book.members(this.id).flatMap(({ app, trial }) => (trial === null ? [] : [readTrial(app, trial)]));
-    let saved = new Map(trials.map((trial) => [trial.app, writeTrial(trial)]));
+    const { lifecycle, store, clock, bootId } = this.#options;
+    const trials = store.book.members(this.id).flatMap(({ app, trial }) => (trial === null ? [] : [readTrial(app, trial, bootId)]));
+    let saved = new Map(trials.map((trial) => [trial.app, writeTrial(trial, bootId)]));
     return new TrialWatch({
       lifecycle,
       clock,
       trials,
       deadline,
       changed: (trial) => {
-        const text = writeTrial(trial);
+        const text = writeTrial(trial, bootId);
         if (saved.get(trial.app) === text) return;
         saved = new Map(saved).set(trial.app, text);
         this.#keep(() => {
@@ -236,7 +236,7 @@ export class UpdateRun {
   }
 
   #member(planned: PlannedApp, { image, settings }: Candidate, choice: { readonly allowDowngrade: boolean; readonly keepFloors: boolean }): MemberRow {
-    const { store } = this.#options;
+    const { store, bootId } = this.#options;
     const { app, start, snapshot, trial } = planned;
     const row = store.app(app);
     const oldGeneration = row?.dataGeneration ?? store.keptData(app) ?? null;
@@ -252,7 +252,7 @@ export class UpdateRun {
       oldGeneration,
       oldInstalledAt: row?.installedAt ?? null,
       floor: choice.keepFloors ? null : floorAfter(image.version, store.book.floor(app), choice.allowDowngrade),
-      trial: told === undefined ? null : writeTrial(told),
+      trial: told === undefined ? null : writeTrial(told, bootId),
     };
   }
 
