@@ -60,6 +60,7 @@ function about(): readonly string[] {
     'Moments at which power was cut, and after how many of them the device was wholly at the old or wholly at the new, as',
     `\`npm run test:powercut -- --save\` found (kernel ${release()}, ext4, another program that calls fsync about every 5 ms).`,
     'How they are made and what is looked at: [docs/powercut.md](../docs/powercut.md).',
+    '',
     ...subjects.map(({ name, title }) => `- ${name}: ${title}`),
   ];
 }
