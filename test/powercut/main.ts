@@ -40,11 +40,12 @@ async function main(): Promise<void> {
   const obstacle = whyNoPowerCuts() ?? whyNoContainers();
   if (obstacle !== undefined) throw new Error(obstacle);
   await buildBundles();
+  const [points, jobs, seed] = [whole('points', values.points, 1), whole('jobs', values.jobs, 1), whole('seed', values.seed, 0)];
   const date = new Date().toISOString().slice(0, 10);
   const chosen = subjects.map(({ name }) => name).filter((name) => values.operation.length === 0 || values.operation.includes(name));
   const outcomes: Outcome[] = [];
-  await using campaign = await Campaign.prepare(Number(values.jobs));
-  for (const piece of chosen.flatMap((operation) => pieces(operation, Number(values.points), Number(values.seed)))) {
+  await using campaign = await Campaign.prepare(jobs);
+  for (const piece of chosen.flatMap((operation) => pieces(operation, points, seed))) {
     const outcome = await campaign.cut(piece);
     outcomes.push(outcome);
     process.stderr.write(`${piece.operation}, ${piece.mount}, seed ${piece.seed}: ${outcome.survived} of ${outcome.tried} survived\n`);
@@ -69,6 +70,11 @@ function about(): readonly string[] {
 function pieces(operation: string, points: number, seed: number): readonly Piece[] {
   const count = Math.max(mounts.length, Math.ceil(points / pointsOfRecording));
   return Array.from({ length: count }, (_, index) => ({ operation, mount: mounts[index % mounts.length]!, points: Math.ceil(points / count), seed: seed + index }));
+}
+
+function whole(name: string, text: string, least: number): number {
+  if (!/^\d{1,9}$/.test(text) || Number(text) < least) throw new Error(`--${name}: ${text} is not a whole number from ${least}`);
+  return Number(text);
 }
 
 main().catch((error: unknown) => {
