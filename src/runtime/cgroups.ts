@@ -12,6 +12,8 @@ export type Part = 'app' | 'monitor';
 
 /** The kernel tells nobody when a group is empty or frozen (v1), so it is asked this often. */
 const askMs = 5;
+/** A group that is not frozen after so many looks is thawed for a moment. */
+const asksUntilThaw = 10;
 /** A process that SIGKILL or the freezer does not reach in this time hangs in the kernel. */
 const patienceMs = 10_000;
 
@@ -138,10 +140,14 @@ export class Cgroups {
   }
 
   async #isFrozenSoon(app: string, frozen: boolean): Promise<boolean> {
-    for (const start = this.#clock.monotonic(); this.#clock.monotonic() - start < patienceMs; await this.#clock.sleep(askMs)) {
+    const start = this.#clock.monotonic();
+    for (let asked = 1; this.#clock.monotonic() - start < patienceMs; asked += 1) {
       if (this.isFrozen(app) === frozen) return true;
-      // v1: a process that forks while the group freezes can hold it at FREEZING until told again.
+      // v1: a process that forks while the group freezes can hold it at FREEZING until told again, and one that ends
+      // until its parent, which is frozen already, has run for a moment.
+      if (frozen && asked % asksUntilThaw === 0) this.#writeFreezer(app, false);
       if (frozen) this.#writeFreezer(app, true);
+      await this.#clock.sleep(askMs);
     }
     return false;
   }
