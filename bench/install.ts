@@ -1,11 +1,11 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../src/lib/process.ts';
 import { berthBundle } from '../test/support/berthd.ts';
 import { ApiClient } from '../test/support/api.ts';
 import type { Measurement } from './figure.ts';
 import { makeBenchPackage, type Filling } from './packages.ts';
-import { alternate, ratios, spread, timed } from './pairs.ts';
+import { alternate, compared, timed } from './pairs.ts';
+import { succeed } from './succeed.ts';
 import { inMs } from './table.ts';
 import type { Workbench } from './workbench.ts';
 
@@ -38,40 +38,30 @@ export async function measureInstall(bench: Workbench, { filling, rounds, alsoBa
       },
       bare: async () => {
         const ms = await timed(async () => {
-          await succeed(folder, ['dpkg-deb', '-x', path, target]);
-          await succeed(target, ['sync', '-f', target]);
-          for (const command of alsoBare) await succeed(target, command);
+          await succeed(folder, 'dpkg-deb', '-x', path, target);
+          await succeed(target, 'sync', '-f', target);
+          for (const command of alsoBare) await succeed(target, ...command);
         });
         rmSync(target, { recursive: true });
         await bench.settle();
         return ms;
       },
       cli: async () => {
-        const ms = await timed(() => succeed(folder, [process.execPath, berthBundle, '--host', `unix://${daemon.socket}`, 'install', path, '--no-start']));
+        const ms = await timed(() => succeed(folder, process.execPath, berthBundle, '--host', `unix://${daemon.socket}`, 'install', path, '--no-start'));
         await remove();
         return ms;
       },
     },
     { rounds },
   );
-  const values = ratios(series.berth, series.bare);
+  const { ratio, ...figure } = compared(series.berth, series.bare);
   return {
-    ...withMedian(values),
+    ...figure,
     notes: [
       inMs('through Berth, from the request to its answer', series.berth),
       inMs(`\`dpkg-deb -x\`, \`sync -f\`${alsoBare.map(([program]) => `, \`${program}\``).join('')}`, series.bare),
       inMs('`berth install --no-start`, with the start of the program itself', series.cli),
     ],
-    series: { ...series, ratio: values },
+    series: { ...series, ratio },
   };
-}
-
-function withMedian(values: readonly number[]): { value: number; min: number; max: number } {
-  const { median, min, max } = spread(values);
-  return { value: median, min, max };
-}
-
-async function succeed(cwd: string, [command, ...args]: readonly string[]): Promise<void> {
-  const { code, stdout, stderr } = await run(command!, args, { cwd });
-  if (code !== 0) throw new Error(`${command} ended with ${code}: ${stdout}${stderr}`);
 }

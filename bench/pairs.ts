@@ -49,3 +49,10 @@ export function ratios(values: readonly number[], to: readonly number[]): readon
   if (values.length !== to.length) throw new RangeError(`${values.length} values cannot be paired with ${to.length}`);
   return values.map((value, index) => value / to[index]!);
 }
+
+/** What a figure says of two series that were measured in turn: the median of the ratios, their range, and all of them. */
+export function compared(values: readonly number[], to: readonly number[]): { readonly value: number; readonly min: number; readonly max: number; readonly ratio: readonly number[] } {
+  const ratio = ratios(values, to);
+  const { median, min, max } = spread(ratio);
+  return { value: median, min, max, ratio };
+}

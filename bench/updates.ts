@@ -1,4 +1,3 @@
-import { run } from '../src/lib/process.ts';
 import type { ApiClient } from '../test/support/api.ts';
 
 /** A trial that is over as soon as the new versions run: what is measured is Berth's work, not the time of the trial. */
@@ -9,10 +8,4 @@ export async function update(api: ApiClient, payload: string): Promise<void> {
   const { body } = await api.must('POST', '/install?allowDowngrade=true', payload);
   const last = body.trim().split('\n').at(-1)!;
   if (!last.includes('"outcome":"committed"')) throw new Error(`the update ended with ${last}`);
-}
-
-/** Runs a command that must succeed. */
-export async function succeed(cwd: string, command: string, ...args: readonly string[]): Promise<void> {
-  const { code, stdout, stderr } = await run(command, args, { cwd });
-  if (code !== 0) throw new Error(`${command} ended with ${code}: ${stdout}${stderr}`);
 }

@@ -6,6 +6,7 @@ import { run } from '../src/lib/process.ts';
 import { findProgram } from '../src/runtime/program.ts';
 import { berthdBundle, projectRoot, TestDaemon } from '../test/support/berthd.ts';
 import { BareContainers } from './bare.ts';
+import { succeed } from './succeed.ts';
 
 export interface WorkbenchOptions {
   /** Fewer rounds: to see that everything works, not to compare. */
@@ -91,7 +92,7 @@ export class Workbench implements AsyncDisposable {
     for (const thing of this.#things.splice(0).toReversed()) await thing[Symbol.asyncDispose]();
     for (const path of [this.#runDirectory, this.directory]) {
       if (!existsSync(path)) continue;
-      if (await isMounted(path)) await succeed('umount', path);
+      if (await isMounted(path)) await succeed('/', 'umount', path);
       rmdirSync(path);
     }
     rmSync(this.#disk, { force: true });
@@ -104,10 +105,10 @@ export class Workbench implements AsyncDisposable {
   async #mount(): Promise<void> {
     closeSync(openSync(this.#disk, 'wx'));
     truncateSync(this.#disk, diskBytes);
-    await succeed('mkfs.ext4', '-q', this.#disk);
+    await succeed('/', 'mkfs.ext4', '-q', this.#disk);
     for (const path of [this.directory, this.#runDirectory]) mkdirSync(path);
-    await succeed('mount', '-o', 'loop', this.#disk, this.directory);
-    await succeed('mount', '-t', 'tmpfs', '-o', 'mode=0711', 'berth-bench', this.#runDirectory);
+    await succeed('/', 'mount', '-o', 'loop', this.#disk, this.directory);
+    await succeed('/', 'mount', '-t', 'tmpfs', '-o', 'mode=0711', 'berth-bench', this.#runDirectory);
     chmodSync(this.directory, 0o711);
   }
 
@@ -127,9 +128,4 @@ function writeLauncher(path: string): void {
 
 async function isMounted(path: string): Promise<boolean> {
   return (await run('mountpoint', ['-q', path])).code === 0;
-}
-
-async function succeed(command: string, ...args: readonly string[]): Promise<void> {
-  const { code, stderr } = await run(command, args);
-  if (code !== 0) throw new Error(`${command} ${args.join(' ')}: ${stderr}`);
 }

@@ -3,7 +3,7 @@ import type { TestDaemon } from '../../test/support/berthd.ts';
 import { followEvents, nextRunning } from '../events.ts';
 import type { Figure } from '../figure.ts';
 import { makeBenchPackage } from '../packages.ts';
-import { alternate, ratios, spread, timed } from '../pairs.ts';
+import { alternate, compared, timed } from '../pairs.ts';
 import { runningConfig } from '../running-config.ts';
 import { inMs } from '../table.ts';
 
@@ -46,14 +46,11 @@ export const boot: Figure = {
       },
       { rounds: bench.rounds(8) },
     );
-    const values = ratios(series.berth, series.bare);
-    const { median, min, max } = spread(values);
+    const { ratio, ...figure } = compared(series.berth, series.bare);
     return {
-      value: median,
-      min,
-      max,
+      ...figure,
       notes: [inMs('through Berth, from the start of its process', series.berth), inMs('bare', series.bare)],
-      series: { ...series, ratio: values },
+      series: { ...series, ratio },
     };
   },
 };

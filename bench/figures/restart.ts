@@ -2,7 +2,7 @@ import { ApiClient } from '../../test/support/api.ts';
 import { followEvents, nextRunning } from '../events.ts';
 import type { Figure } from '../figure.ts';
 import { makeBenchPackage } from '../packages.ts';
-import { alternate, ratios, spread, timed } from '../pairs.ts';
+import { alternate, compared, timed } from '../pairs.ts';
 import { runningConfig } from '../running-config.ts';
 import { inMs } from '../table.ts';
 
@@ -45,14 +45,11 @@ export const restart: Figure = {
       { rounds: bench.rounds(30) },
     );
     await events.return();
-    const values = ratios(series.berth, series.bare);
-    const { median, min, max } = spread(values);
+    const { ratio, ...figure } = compared(series.berth, series.bare);
     return {
-      value: median,
-      min,
-      max,
+      ...figure,
       notes: [inMs('from SIGKILL to the event that tells of the new start', series.berth), inMs('bare start', series.bare)],
-      series: { ...series, ratio: values },
+      series: { ...series, ratio },
     };
   },
 };

@@ -3,7 +3,7 @@ import { openDatabase } from '../../src/store/database.ts';
 import { ApiClient } from '../../test/support/api.ts';
 import type { Figure } from '../figure.ts';
 import { makeBenchPackage } from '../packages.ts';
-import { alternate, ratios, spread, timed } from '../pairs.ts';
+import { alternate, compared, timed } from '../pairs.ts';
 import { runningConfig } from '../running-config.ts';
 import { inMs } from '../table.ts';
 
@@ -42,13 +42,10 @@ export const start: Figure = {
       },
       { rounds: bench.rounds(40), warmUps: 2 },
     );
-    const values = ratios(series.berth, series.bare);
-    const { median, min, max } = spread(values);
+    const { ratio, ...figure } = compared(series.berth, series.bare);
     const difference = series.berth.map((ms, index) => ms - series.bare[index]!);
     return {
-      value: median,
-      min,
-      max,
+      ...figure,
       notes: [
         inMs('through Berth, from the request to its answer', series.berth),
         inMs('bare', series.bare),
@@ -58,7 +55,7 @@ export const start: Figure = {
         inMs('a request that only asks', series.request),
         inMs('two transactions on the same disk, as a start makes them', series.commits),
       ],
-      series: { ...series, ratio: values, difference },
+      series: { ...series, ratio, difference },
     };
   },
 };

@@ -3,7 +3,7 @@ import type { BerthEvent } from '../../src/lifecycle/index.ts';
 import { followEvents } from '../events.ts';
 import type { Figure } from '../figure.ts';
 import { makeBenchPackage } from '../packages.ts';
-import { alternate, ratios, spread } from '../pairs.ts';
+import { alternate, compared } from '../pairs.ts';
 import { inMs } from '../table.ts';
 import { briefTrial, update } from '../updates.ts';
 
@@ -52,14 +52,11 @@ export const updateDowntime: Figure = {
       { rounds: bench.rounds(30), warmUps: 2 },
     );
     await events.return(undefined);
-    const values = ratios(series.update, series.restart);
-    const { median, min, max } = spread(values);
+    const { ratio, ...figure } = compared(series.update, series.restart);
     return {
-      value: median,
-      min,
-      max,
+      ...figure,
       notes: [inMs('from "stopping" to "running" in an update', series.update), inMs('the same for a stop and a start', series.restart)],
-      series: { ...series, ratio: values },
+      series: { ...series, ratio },
     };
   },
 };

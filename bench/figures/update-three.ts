@@ -3,10 +3,11 @@ import { basename, join } from 'node:path';
 import { ApiClient } from '../../test/support/api.ts';
 import type { Figure } from '../figure.ts';
 import { makeBenchPackage } from '../packages.ts';
-import { alternate, ratios, spread, timed } from '../pairs.ts';
+import { alternate, compared, timed } from '../pairs.ts';
 import { runningConfig } from '../running-config.ts';
+import { succeed } from '../succeed.ts';
 import { inMs } from '../table.ts';
-import { briefTrial, succeed, update } from '../updates.ts';
+import { briefTrial, update } from '../updates.ts';
 
 const apps = ['one', 'two', 'three'] as const;
 const mib = 1024 ** 2;
@@ -60,17 +61,14 @@ export const updateThree: Figure = {
       },
       { rounds: bench.rounds(15) },
     );
-    const values = ratios(series.berth, series.bare);
-    const { median, min, max } = spread(values);
+    const { ratio, ...figure } = compared(series.berth, series.bare);
     return {
-      value: median,
-      min,
-      max,
+      ...figure,
       notes: [
         inMs('from the request to the answer that it is committed, the old images deleted', series.berth),
         inMs('`dpkg-deb -x` three times, `sync -f`, three stops, three starts, one after the other', series.bare),
       ],
-      series: { ...series, ratio: values },
+      series: { ...series, ratio },
     };
   },
 };
