@@ -3,12 +3,13 @@ import { unpackPayloadInChild, type PayloadPackage } from '../image/index.ts';
 import { asBerthError, BerthError } from '../lib/errors.ts';
 import { Signal } from '../lib/emitter.ts';
 import { storageOf } from '../store/index.ts';
+import { clearLeavings, startAgain } from './aftermath.ts';
 import { candidateOf, type Candidate } from './candidate.ts';
 import { Gate } from './gate.ts';
 import { Queue } from './queue.ts';
 import { noDetails, readDetails, UpdateRecord, type Details } from './record.ts';
-import { hasSwitched, undone, type Continued } from './recovery.ts';
-import { clear, removeApp } from './removal.ts';
+import { hasSwitched, type Continued } from './recovery.ts';
+import { removeApp } from './removal.ts';
 import { Roster } from './roster.ts';
 import { freeRoom, requireRoom } from './space.ts';
 import { judgeAndPlan, reportOf, storedCandidate, type Choice } from './surveyor.ts';
@@ -145,11 +146,14 @@ class Coordinator implements UpdateCoordinator {
 
   continue(left: readonly Continued[]): void {
     const { store } = this.#options;
-    void this.#changes.run(async () => this.#clearLeavings());
+    void this.#changes.run(async () => clearLeavings(this.#options));
     for (const one of left) {
       if ('stopped' in one) {
         this.#options.lifecycle.hold(one.stopped);
-        void this.#changes.run(async () => this.#startAgain(one.id, one.stopped));
+        void this.#changes.run(async () => {
+          await startAgain(one.id, one.stopped, this.#options, this.#closing.signal);
+          if (!this.#closing.signal.aborted) await this.#collect(one.id);
+        });
         continue;
       }
       const { id, leftover } = one;
@@ -176,49 +180,6 @@ class Coordinator implements UpdateCoordinator {
     await Promise.allSettled(this.#roster.all().map(async ({ over }) => over));
     // An update that is over may still have something to collect.
     await this.#changes.run(async () => Promise.resolve());
-  }
-
-  /** Of apps that were removed when berthd was killed. */
-  async #clearLeavings(): Promise<void> {
-    const { store, ready, lifecycle } = this.#options;
-    await ready;
-    for (const app of store.leavings()) {
-      try {
-        await clear(app, this.#options);
-      } catch (error) {
-        lifecycle.announce({ type: 'app.warning', message: `what ${app} has left cannot be deleted yet: ${asBerthError(error).message}` });
-      }
-    }
-  }
-
-  /** Some of them may have ended, some may be about to, some may not have heard of it: all end and start again. */
-  async #startAgain(id: number, names: readonly string[]): Promise<void> {
-    const { ready, lifecycle, store, clock } = this.#options;
-    await ready;
-    const fault = await lifecycle.halt(names).then(() => undefined, asBerthError);
-    if (this.#closing.signal.aborted) return;
-    const warn = ({ message }: BerthError): void => {
-      lifecycle.announce({ type: 'app.warning', message: `after the undone update ${id}, not all of ${names.join(', ')} may run as before: ${message}`, detail: { update: id } });
-    };
-    const attempt = (work: () => void): void => {
-      try {
-        work();
-      } catch (error) {
-        warn(asBerthError(error));
-      }
-    };
-    if (fault !== undefined) warn(fault);
-    for (const name of names) {
-      attempt(() => {
-        store.updateApp(name, { lastExit: null });
-        lifecycle.admit(name);
-      });
-    }
-    attempt(() => {
-      store.book.end(id, undone(store.book.get(id)!.details, clock.now()));
-    });
-    await lifecycle.release(names);
-    await this.#collect(id);
   }
 
   /** Begins an update; resolves when it is committed, or with `wait: false` when it is sure that it can be tried. */
