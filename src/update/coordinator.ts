@@ -152,7 +152,8 @@ class Coordinator implements UpdateCoordinator {
         this.#options.lifecycle.hold(one.stopped);
         void this.#changes.run(async () => {
           await startAgain(one.id, one.stopped, this.#options, this.#closing.signal);
-          if (!this.#closing.signal.aborted) await this.#collect(one.id);
+          // Even if berthd ends by now: whoever sees that the update is over finds nothing of it.
+          await this.#collect(one.id);
         });
         continue;
       }
