@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -27,4 +27,22 @@ test('the operation of a number fails, or all from it on, counted over several p
   const lines = readFileSync(join(faults, 'operations'), 'utf8').trim().split('\n');
   assert.deepEqual(lines.map((line) => line.replace(/^\d+ /, '')), lines.map(() => `sync ${faults}`));
   assert.equal(lines.length, 7);
+});
+
+test('the operation of a number among those whose line contains a text fails, or all from it on', (t) => {
+  const faults = mkdtempSync(join(tmpdir(), 'berth-faults-'));
+  t.after(() => {
+    rmSync(faults, { recursive: true });
+  });
+  const [one, other] = ['one', 'other'].map((name) => join(faults, name)) as [string, string];
+  for (const directory of [one, other]) mkdirSync(directory);
+  const outcomes = (fault: string): readonly string[] => {
+    rmSync(join(faults, 'operations'), { force: true });
+    writeFileSync(join(faults, 'fault'), fault);
+    return [one, other, one, other].flatMap((directory) => syncs(1, directory, faults).map((line) => line.split(' ')[0]!));
+  };
+  assert.deepEqual(outcomes('2 EIO sync'), ['done', 'EIO', 'done', 'done']);
+  assert.deepEqual(outcomes('1 EIO /other'), ['done', 'EIO', 'done', 'done']);
+  assert.deepEqual(outcomes('1+ EROFS /other'), ['done', 'EROFS', 'EROFS', 'EROFS']);
+  assert.deepEqual(outcomes('3+ EIO /other'), ['done', 'done', 'done', 'done']);
 });

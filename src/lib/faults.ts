@@ -1,8 +1,10 @@
 /**
  * Faults of the disk, for tests. If the environment variable BERTH_TEST_FAULTS names a directory, every durable
  * operation, whichever of berthd's processes is about to do it, first adds a line to the file `operations` there. The
- * file `fault` says which of them fail, by the numbers of their lines, and how: `3 EIO` the third, `3+ EROFS` the third
- * and all that follow. Without the variable nothing of this happens.
+ * file `fault` says which of them fail, and how: `3 EIO` the third, `3+ EROFS` the third and all that follow. With a text,
+ * those are counted whose line contains it: `2+ EROFS remove /` means the second removal and whatever follows it. Several
+ * apps write at the same time, so a number alone means another operation in every run. Without the variable nothing of
+ * this happens.
  */
 import { appendFileSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -20,17 +22,19 @@ export function failIfTold(operation: DurableOperation, path: string | Buffer): 
   const operations = join(directory, 'operations');
   const line = `${process.pid} ${operation} ${path.toString()}`;
   appendFileSync(operations, `${line}\n`);
-  // Other processes may have added theirs since; this one has not.
-  const number = readFileSync(operations, 'utf8').split('\n').lastIndexOf(line) + 1;
-  const fault = faultOf(readIfThere(join(directory, 'fault')), number);
+  // Other processes may have added theirs since; this one has not. A test may have begun to count anew.
+  const lines = readIfThere(operations).split('\n');
+  const fault = faultOf(readIfThere(join(directory, 'fault')), lines.slice(0, lines.lastIndexOf(line) + 1));
   if (fault === undefined) return;
   const errno = -constants.errno[fault];
   throw Object.assign(new Error(`${fault}: ${getSystemErrorMessage(errno)}, ${operation} '${path.toString()}'`), { code: fault, errno, syscall: operation });
 }
 
-function faultOf(text: string, number: number): keyof typeof constants.errno | undefined {
-  const [, from, andAfter, name] = /^(\d+)(\+?) ([A-Z]+)$/.exec(text.trim()) ?? [];
-  const isTold = andAfter === '+' ? number >= Number(from) : number === Number(from);
+/** @param lines those of the operations so far; the last one is judged */
+function faultOf(text: string, lines: readonly string[]): keyof typeof constants.errno | undefined {
+  const [, from, andAfter, name, what = ''] = /^(\d+)(\+?) ([A-Z]+)(?: (.+))?$/.exec(text.trim()) ?? [];
+  const count = lines.filter((line) => line.includes(what)).length;
+  const isTold = andAfter === '+' ? count >= Number(from) : count === Number(from) && lines.at(-1)!.includes(what);
   return isTold ? (name as keyof typeof constants.errno) : undefined;
 }
 

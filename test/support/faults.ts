@@ -10,7 +10,8 @@ export class Faults {
 
   constructor(t: TestContext) {
     t.after(() => {
-      rmSync(this.#directory, { recursive: true });
+      // The daemon, which is taken away later, may write in it meanwhile.
+      rmSync(this.#directory, { recursive: true, maxRetries: 10 });
     });
   }
 
@@ -19,7 +20,10 @@ export class Faults {
     return ['env', `BERTH_TEST_FAULTS=${this.#directory}`, process.execPath, berthdBundle];
   }
 
-  /** From now on, operations are counted anew, and these fail: `3 EIO` the third, `3+ EROFS` all from the third on. */
+  /**
+   * From now on, operations are counted anew, and these fail: `3 EIO` the third, `3+ EROFS` all from the third on,
+   * `2+ EROFS remove` all from the second on whose line contains `remove`.
+   */
   arm(fault: string): void {
     this.disarm();
     rmSync(this.#operations, { force: true });
