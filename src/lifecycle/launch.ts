@@ -51,6 +51,6 @@ export function planLaunch({ request, settings }: LaunchRequest, places: LaunchP
 /** What would be withheld, wherever it runs. */
 export function withheldOf(launch: LaunchRequest, app: string): readonly WithheldField[] {
   const nowhere = new Map<string, string>();
-  return planLaunch(launch, { app, bundle: '/', data: '/', cgroupPath: '/', exportPaths: nowhere, importPaths: nowhere }).withheld;
+  return planLaunch(launch, { app, bundle: '/', data: '/', cgroupPath: '/', exportPaths: nowhere, importPaths: nowhere }).decisions.flatMap(({ path, verdict, why = '' }) => (verdict === 'granted' ? [] : [{ path, why }]));
 }
 

@@ -1,15 +1,20 @@
 import { BerthError } from '../lib/errors.ts';
 import type { Json } from '../lib/json.ts';
+import { Decisions } from './decisions.ts';
 import { grantMounts } from './mounts.ts';
 import { grantProcess } from './process.ts';
 import { maskedPaths, namespaces, readonlyPaths } from './profile.ts';
 import { Request, wrong } from './request.ts';
 import { grantResources } from './resources.ts';
-import type { Grant, GrantContext, WithheldField } from './types.ts';
+import type { Extras } from './rights.ts';
+import type { Grant, GrantContext } from './types.ts';
 
 /** sethostname(2): `__NEW_UTS_LEN`. The name is the container's own, in its own namespace. */
 const maxHostnameBytes = 64;
 const hostnamePattern = /^[A-Za-z0-9.+-]{1,64}$/;
+
+/** Beyond the config that runs, the fixed profile gives nothing. */
+const noExtras: Extras = { network: { mode: 'none', ports: [] }, devices: [], busNames: [], volumes: [] };
 
 const notKnown = 'Berth does not grant this field';
 
@@ -19,7 +24,8 @@ const notKnown = 'Berth does not grant this field';
  * @throws BerthError `bad_package` with the JSON path of a field that is missing or of the wrong kind
  */
 export function grant(request: Json, context: GrantContext): Grant {
-  const withheld: WithheldField[] = [];
+  // The fixed profile withholds and tells; nothing is refused for it.
+  const decide = new Decisions(true);
   const top = new Request(request);
   top.ignore('ociVersion', 'annotations');
   const hostname = top.string('hostname') ?? context.app.slice(0, maxHostnameBytes);
@@ -30,15 +36,15 @@ export function grant(request: Json, context: GrantContext): Grant {
 
   const requestedProcess = top.object('process');
   if (requestedProcess === undefined) throw new BerthError('bad_package', 'config.json: process is missing');
-  const process = grantProcess(requestedProcess, context, withheld);
-  const mounts = grantMounts(top.objects('mounts'), context, withheld);
+  const process = grantProcess(requestedProcess, context, decide);
+  const mounts = grantMounts(top.objects('mounts'), context, decide);
   const linux = top.object('linux');
-  const resources = grantResources(linux?.object('resources'), withheld);
-  checkNamespaces(linux?.objects('namespaces') ?? [], withheld);
+  const resources = grantResources(linux?.object('resources'), decide);
+  checkNamespaces(linux?.objects('namespaces') ?? [], decide);
   linux?.ignore('maskedPaths', 'readonlyPaths', 'cgroupsPath', 'rootfsPropagation');
 
   for (const part of [top, root, requestedProcess, linux]) {
-    for (const path of part?.rest() ?? []) withheld.push({ path, why: notKnown });
+    for (const { path, value } of part?.rest() ?? []) decide.refused(path, value, notKnown);
   }
   const config = {
     ociVersion: '1.0.2',
@@ -54,16 +60,16 @@ export function grant(request: Json, context: GrantContext): Grant {
       readonlyPaths,
     },
   };
-  return { config, withheld };
+  return { config, decisions: decide.all, extras: noExtras };
 }
 
-function checkNamespaces(requested: readonly Request[], withheld: WithheldField[]): void {
+function checkNamespaces(requested: readonly Request[], decide: Decisions): void {
   for (const namespace of requested) {
     const type = namespace.string('type') ?? '';
     if (namespace.has('path')) {
-      withheld.push({ path: namespace.at('path'), why: 'joining a namespace by path is never granted; the app gets its own' });
+      decide.refused(namespace.at('path'), namespace.value('path'), 'joining a namespace by path is never granted; the app gets its own');
     } else if (!(namespaces as readonly string[]).includes(type)) {
-      withheld.push({ path: namespace.at('type'), why: `no ${type} namespace in the fixed profile` });
+      decide.refused(namespace.at('type'), type, `no ${type} namespace in the fixed profile`);
     }
   }
 }

@@ -1,7 +1,8 @@
 import { isPlainAbsolutePath } from '../image/index.ts';
 import { busDirectory, limits, standardMounts, type Mount } from './profile.ts';
+import type { Decisions } from './decisions.ts';
 import type { Request } from './request.ts';
-import type { GrantContext, WithheldField } from './types.ts';
+import type { GrantContext } from './types.ts';
 
 /** Where exports and imports appear in a container. */
 const exportsRoot = '/run/exports';
@@ -11,8 +12,8 @@ const importsRoot = '/run/imports';
 const decided = new Set([...standardMounts.map((mount) => mount.destination), '/sys/fs/cgroup']);
 
 /** `mounts` of the config that runs: the standard ones, requested tmpfs, then Berth's own directories for the app. */
-export function grantMounts(requests: readonly Request[], context: GrantContext, withheld: WithheldField[]): readonly Mount[] {
-  const requested = requests.flatMap((request, index) => grantMount(request, index, withheld) ?? []);
+export function grantMounts(requests: readonly Request[], context: GrantContext, decide: Decisions): readonly Mount[] {
+  const requested = requests.flatMap((request, index) => grantMount(request, index, decide) ?? []);
   return [
     ...standardMounts,
     ...requested,
@@ -28,12 +29,12 @@ function bind(source: string, destination: string, ...options: string[]): Mount 
   return { destination, type: 'bind', source, options: ['bind', 'nosuid', 'nodev', ...options] };
 }
 
-function grantMount(request: Request, index: number, withheld: WithheldField[]): Mount | undefined {
+function grantMount(request: Request, index: number, decide: Decisions): Mount | undefined {
   const destination = request.string('destination') ?? '';
   const type = request.string('type') ?? '';
   const options = request.strings('options') ?? [];
   const refuse = (why: string): undefined => {
-    withheld.push({ path: request.path, why });
+    decide.refused(request.path, request.all, why);
   };
   if (decided.has(destination) && type !== 'bind') return undefined;
   if (type !== 'tmpfs') return refuse(`a mount of type "${type}" at ${destination}: only tmpfs is granted`);

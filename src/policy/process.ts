@@ -1,12 +1,13 @@
 import { BerthError } from '../lib/errors.ts';
 import { allowedCapabilities, busVariable, rlimitCeilings } from './profile.ts';
+import type { Decisions } from './decisions.ts';
 import type { Request } from './request.ts';
-import type { GrantContext, WithheldField } from './types.ts';
+import type { GrantContext } from './types.ts';
 
 const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** `process` of the config that runs (OCI runtime specification, "Process"). */
-export function grantProcess(request: Request, context: Pick<GrantContext, 'busPath'>, withheld: WithheldField[]): Readonly<Record<string, unknown>> {
+export function grantProcess(request: Request, context: Pick<GrantContext, 'busPath'>, decide: Decisions): Readonly<Record<string, unknown>> {
   const args = request.strings('args') ?? [];
   if (args.length === 0 || args[0] === '') {
     throw new BerthError('bad_package', `config.json: ${request.at('args')} names no program to run`);
@@ -21,7 +22,7 @@ export function grantProcess(request: Request, context: Pick<GrantContext, 'busP
   requireNoZeros(request.at('env'), env);
   requireNoZeros(request.at('cwd'), [cwd]);
   if (request.boolean('terminal') === true) {
-    withheld.push({ path: request.at('terminal'), why: 'apps run without a terminal; `berth exec` gives one command its own' });
+    decide.refused(request.at('terminal'), true, 'apps run without a terminal; `berth exec` gives one command its own');
   }
   request.ignore('noNewPrivileges', 'consoleSize');
   const user = request.object('user');
@@ -41,10 +42,10 @@ export function grantProcess(request: Request, context: Pick<GrantContext, 'busP
     env: withDefaults(env, [defaultPath, ...(context.busPath === undefined ? [] : [busVariable])]),
     cwd,
     noNewPrivileges: true,
-    capabilities: grantCapabilities(request.object('capabilities'), withheld),
-    rlimits: grantRlimits(request.objects('rlimits'), withheld),
+    capabilities: grantCapabilities(request.object('capabilities'), decide),
+    rlimits: grantRlimits(request.objects('rlimits'), decide),
   };
-  for (const path of user?.rest() ?? []) withheld.push({ path, why: 'Berth does not grant this field' });
+  for (const { path, value } of user?.rest() ?? []) decide.refused(path, value, 'Berth does not grant this field');
   return granted;
 }
 
@@ -75,19 +76,19 @@ function requireNoZeros(path: string, texts: readonly string[]): void {
 }
 
 /** One set for all: what is asked for in `bounding` and allowed. Ambient and inheritable sets stay empty. */
-function grantCapabilities(request: Request | undefined, withheld: WithheldField[]): Readonly<Record<string, readonly string[]>> {
+function grantCapabilities(request: Request | undefined, decide: Decisions): Readonly<Record<string, readonly string[]>> {
   const bounding = request?.strings('bounding') ?? [];
   for (const name of ['effective', 'permitted', 'inheritable', 'ambient']) request?.strings(name);
   bounding.forEach((capability, index) => {
     if (!allowedCapabilities.has(capability)) {
-      withheld.push({ path: `${request!.at('bounding')}[${index}]`, why: `${capability} is not in the fixed profile` });
+      decide.refused(`${request!.at('bounding')}[${index}]`, capability, `${capability} is not in the fixed profile`);
     }
   });
   const granted = bounding.filter((capability) => allowedCapabilities.has(capability));
   return { bounding: granted, effective: granted, permitted: granted, inheritable: [], ambient: [] };
 }
 
-function grantRlimits(requests: readonly Request[], withheld: WithheldField[]): readonly Readonly<Record<string, unknown>>[] {
+function grantRlimits(requests: readonly Request[], decide: Decisions): readonly Readonly<Record<string, unknown>>[] {
   const granted = [{ type: 'RLIMIT_CORE', soft: 0, hard: 0 }];
   for (const request of requests) {
     const type = request.string('type') ?? '';
@@ -95,8 +96,8 @@ function grantRlimits(requests: readonly Request[], withheld: WithheldField[]): 
     const hard = request.integer('hard') ?? soft;
     if (soft < 0 || soft > hard) throw new BerthError('bad_package', `config.json: ${request.at('soft')} is not from 0 to ${request.at('hard')}`);
     const ceiling = rlimitCeilings.get(type);
-    if (ceiling === undefined) withheld.push({ path: request.path, why: `${type} is not granted` });
-    else if (hard > ceiling) withheld.push({ path: request.at('hard'), why: `more than ${ceiling}` });
+    if (ceiling === undefined) decide.refused(request.path, request.all, `${type} is not granted`);
+    else if (hard > ceiling) decide.refused(request.at('hard'), hard, `more than ${ceiling}`);
     else if (type !== 'RLIMIT_CORE') granted.push({ type, soft, hard });
   }
   return granted;

@@ -1,5 +1,6 @@
 import { BerthError } from '../lib/errors.ts';
 import type { Json } from '../lib/json.ts';
+import { step } from './json-path.ts';
 
 type JsonObject = { readonly [key: string]: Json };
 
@@ -18,20 +19,29 @@ export class Request {
     this.path = path;
   }
 
-  /** Fields that no one took, as JSON paths. */
-  rest(): readonly string[] {
+  /** Fields that no one took, with their JSON paths. */
+  rest(): readonly { readonly path: string; readonly value: Json }[] {
     return Object.keys(this.#object)
       .filter((name) => !this.#taken.has(name))
-      .map((name) => this.at(name));
+      .map((name) => ({ path: this.at(name), value: this.#object[name]! }));
   }
 
   at(name: string): string {
-    const step = /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) ? name : `["${name}"]`;
-    return this.path === '' || step.startsWith('[') ? this.path + step : `${this.path}.${step}`;
+    return this.path === '' ? step(name).replace(/^\./, '') : this.path + step(name);
   }
 
   has(name: string): boolean {
     return this.#object[name] !== undefined;
+  }
+
+  /** What stands in a field as it is; null if it is absent. */
+  value(name: string): Json {
+    return this.#object[name] ?? null;
+  }
+
+  /** All of it as it is. */
+  get all(): Json {
+    return this.#object;
   }
 
   /** Takes a field whose value does not matter, because the profile says what it is. */

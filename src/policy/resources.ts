@@ -1,27 +1,27 @@
 import { BerthError } from '../lib/errors.ts';
 import { limits } from './profile.ts';
+import type { Decisions } from './decisions.ts';
 import type { Request } from './request.ts';
-import type { WithheldField } from './types.ts';
 
 /** `linux.resources` of the config that runs: bounded memory, processes and processor share; no devices. */
-export function grantResources(request: Request | undefined, withheld: WithheldField[]): Readonly<Record<string, unknown>> {
+export function grantResources(request: Request | undefined, decide: Decisions): Readonly<Record<string, unknown>> {
   const memory = request?.object('memory');
   const cpu = request?.object('cpu');
   const pids = request?.object('pids');
   const granted = {
     devices: [{ allow: false, access: 'rwm' }],
     memory: { limit: Math.max(limits.memoryBytes.least, positive(memory, 'limit') ?? limits.memoryBytes.default) },
-    pids: { limit: bounded(pids, 'limit', limits.pids, withheld) },
+    pids: { limit: bounded(pids, 'limit', limits.pids, decide) },
     cpu: {
-      shares: Math.max(limits.cpuShares.least, bounded(cpu, 'shares', limits.cpuShares, withheld)),
+      shares: Math.max(limits.cpuShares.least, bounded(cpu, 'shares', limits.cpuShares, decide)),
       ...grantBandwidth(cpu),
     },
   };
   for (const device of request?.objects('devices') ?? []) {
-    if (device.boolean('allow') === true) withheld.push({ path: device.path, why: 'no device is in the fixed profile' });
+    if (device.boolean('allow') === true) decide.refused(device.path, device.all, 'no device is in the fixed profile');
   }
   for (const part of [request, memory, cpu, pids]) {
-    for (const path of part?.rest() ?? []) withheld.push({ path, why: 'Berth does not grant this limit' });
+    for (const { path, value } of part?.rest() ?? []) decide.refused(path, value, 'Berth does not grant this limit');
   }
   return granted;
 }
@@ -44,8 +44,8 @@ function positive(request: Request | undefined, name: string): number | undefine
   return value;
 }
 
-function bounded(request: Request | undefined, name: string, limit: { readonly default: number; readonly most: number }, withheld: WithheldField[]): number {
+function bounded(request: Request | undefined, name: string, limit: { readonly default: number; readonly most: number }, decide: Decisions): number {
   const value = positive(request, name);
-  if (value !== undefined && value > limit.most) withheld.push({ path: request!.at(name), why: `more than ${limit.most}; limited to that` });
+  if (value !== undefined && value > limit.most) decide.limited(request!.at(name), value, `more than ${limit.most}; limited to that`, limit.most);
   return Math.min(value ?? limit.default, limit.most);
 }

@@ -1,5 +1,6 @@
 import type { LaunchSettings } from '../image/index.ts';
 import type { OciConfig } from '../runtime/index.ts';
+import type { Decision, Extras } from './rights.ts';
 
 /** What a grant is computed from besides the request itself; all of it plain data. */
 export interface GrantContext {
@@ -17,14 +18,16 @@ export interface GrantContext {
   readonly busPath?: string;
 }
 
+/** A field of the request that the app does not get as it asked for it. */
 export interface WithheldField {
   /** JSON path in `config.json`. */
   readonly path: string;
   readonly why: string;
 }
 
-/** The answer: the config that runs, and what was asked for but withheld, by JSON path. */
+/** The answer: the config that runs, what else is to be brought about, and what became of each field of the request. */
 export interface Grant {
   readonly config: OciConfig;
-  readonly withheld: readonly WithheldField[];
+  readonly decisions: readonly Decision[];
+  readonly extras: Extras;
 }
