@@ -9,6 +9,7 @@ export { checkVersion, compareVersions, satisfies } from './version.ts';
 export { unpackPackage } from './unpack.ts';
 export type { PackageClaim, UnpackOptions } from './unpack.ts';
 export { imageNames } from './image-names.ts';
+export type { Admission, Terms } from './admission.ts';
 export { unpackPayloadInChild } from './worker.ts';
 export { unpackPayload } from './payload.ts';
 export type { UnpackPayloadOptions, WorkerCommand } from './worker.ts';

@@ -1,4 +1,5 @@
 import type { Digest } from '../lib/digest.ts';
+import type { Vouched } from '../trust/index.ts';
 
 /** The control stanza of a package: the fields Berth reads, and all fields as they stand (in their order). */
 export interface Control {
@@ -48,6 +49,8 @@ export interface PackageReport {
   readonly manifestGiven: boolean;
   /** Size in bytes of `_signature.p7s`, or undefined: an unsigned package. */
   readonly signatureBytes?: number;
+  /** Who vouches for it; undefined if nobody was asked. */
+  readonly vouched?: Vouched;
   /** Bytes of the package as read. */
   readonly packageBytes: number;
   /** Sum of the sizes of regular files. */

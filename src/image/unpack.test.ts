@@ -9,6 +9,8 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { digestOf } from '../lib/digest.ts';
 import { BerthError } from '../lib/errors.ts';
 import { encodePaxRecords, tarTypes } from './tar-header.ts';
+import type { Vouched } from '../trust/index.ts';
+import type { Admission } from './admission.ts';
 import { arArchive, berthMembers, classicMembers, classicPackage, dir, hardlink, manifestOf, pieces, smallLimits, symlink, tarArchive, tinyControl, type EntrySpec, type Member } from './test-fixtures.ts';
 import { unpackPackage, type PackageClaim, type UnpackOptions } from './unpack.ts';
 import { verifyImage } from './verify-image.ts';
@@ -141,23 +143,44 @@ test('what a package can do to the manifest it brings', async () => {
 test('verification comes before anything is parsed, with the digest of the bytes that are then enforced', async () => {
   const garbage: readonly Member[] = [['debian-binary', Buffer.from('2.0\n')], ['_manifest.json', Buffer.from('no manifest\n')], ['_signature.p7s', Buffer.from('sig')], ['control.tar.gz', Buffer.from('no gzip')], ['data.tar.gz', Buffer.from('no gzip')]];
   let seen: PackageClaim | undefined;
-  const verify = async (claim: PackageClaim): Promise<void> => {
+  const verify = async (claim: PackageClaim): Promise<Vouched> => {
     seen = claim;
     throw new BerthError('untrusted', 'nobody vouches for it');
   };
   await refuse(arArchive(garbage), 'untrusted', /nobody vouches/, { verify });
   assert.equal(seen?.manifest?.digest, digestOf('no manifest\n'));
   assert.equal(Buffer.from(seen.signature!).toString(), 'sig');
-  await refuse(arArchive(garbage), 'bad_package', /JSON/, { verify: async (claim) => void claim.manifest!.control() });
+  await refuse(arArchive(garbage), 'bad_package', /JSON/, { verify: async (claim) => ({ authority: claim.manifest!.control().package, signers: [] }) });
   await refuse(classicPackage(sample), 'untrusted', /nobody/, { verify });
   assert.deepEqual(seen, {});
   let name = '';
   await unpack(arArchive(berthMembers(sample)), newTarget(), {
     verify: async ({ manifest }) => {
       name = manifest!.control().package;
+      return { signers: [] };
     },
   });
   assert.equal(name, 'demo');
+});
+
+test('a package is let in once, by its manifest or else when control is read; one that is not let in leaves nothing', async () => {
+  const asked: Admission[] = [];
+  const admit = async (admission: Admission): Promise<object> => {
+    asked.push(admission);
+    return {};
+  };
+  const vouched: Vouched = { authority: 'acme', signers: [] };
+  const manifest = manifestOf(sample);
+  await unpack(arArchive([...berthMembers(sample)]), newTarget(), { admit, verify: async () => vouched });
+  const [format, control, data] = classicMembers(sample);
+  const late: Member = ['_manifest.json', manifest];
+  for (const members of [[format!, control!, data!], [format!, data!, control!], [format!, control!, late, data!]]) await unpack(arArchive(members), newTarget(), { admit });
+  const byName = { name: 'demo', version: '1.0', vouched: { signers: [] } };
+  assert.deepEqual(asked, [{ digest: digestOf(manifest), name: 'demo', version: '1.0', vouched }, byName, byName, byName]);
+  const refuses = async (): Promise<never> => {
+    throw new BerthError('conflict', 'not this one');
+  };
+  for (const bytes of [arArchive(berthMembers(sample)), classicPackage(sample)]) await refuse(bytes, 'conflict', /not this one/, { admit: refuses });
 });
 
 test('nothing is written, linked or changed outside the target', async () => {

@@ -5,6 +5,8 @@ import type { Hash } from 'node:crypto';
 import { sha256Stream, type Digest } from '../lib/digest.ts';
 import { BerthError } from '../lib/errors.ts';
 import { formatSize } from '../lib/units.ts';
+import type { Vouched } from '../trust/index.ts';
+import type { Admission, Terms } from './admission.ts';
 import { BundleWriter } from './bundle-writer.ts';
 import { reading, readWhole, type ByteSource } from './byte-source.ts';
 import { readControlMember, type ControlMember } from './control-member.ts';
@@ -41,10 +43,16 @@ export interface UnpackOptions {
   readonly limits: PackageLimits;
   readonly signal?: AbortSignal;
   /**
-   * Called once, before control and data are parsed; when it throws, the package is refused with what it threw.
-   * Every later byte is checked against the manifest that it was shown.
+   * Says who vouches for the package; called once, before control and data are parsed. When it throws, the package is
+   * refused with what it threw. Every later byte is checked against the manifest that it was shown.
    */
-  readonly verify?: (claim: PackageClaim) => Promise<void>;
+  readonly verify?: (claim: PackageClaim) => Promise<Vouched>;
+  /**
+   * Lets the package in, and says on what terms: called once, before anything more of it is parsed than the first line
+   * of its manifest. Of a package without one, the name is known when control has been read; its data, where that stands
+   * before control, has been unpacked by then.
+   */
+  readonly admit?: (admission: Admission) => Promise<Terms>;
   /** Whether entries are given to their users and groups; by default when running as root. */
   readonly chown?: boolean;
   /** Called for each entry of data in the order of the manifest, when the whole package has been found good. */
@@ -101,7 +109,9 @@ class Unpacking {
   #lateDigest: Digest | undefined;
   #signature: Buffer | undefined;
   #cursor: ManifestCursor | undefined;
-  #admitted = false;
+  /** It came to the gate: what follows is not vouched for but by the manifest. */
+  #passed = false;
+  #vouched: Vouched | undefined;
   #control: (ControlMember & { readonly member: string }) | undefined;
   #writer: BundleWriter | undefined;
   #data: { readonly unpacker: DataUnpacker; readonly compression: Compression } | undefined;
@@ -118,8 +128,8 @@ class Unpacking {
     else if (role === 'signature') await this.#takeSignature(body);
     else if (role === 'extra') this.#skip(name);
     else {
-      await this.#admit();
-      if (role === 'control') this.#control = { ...(await readControlMember(member, this.#options.limits)), member: name };
+      await this.#pass();
+      if (role === 'control') await this.#takeControl(member);
       else await this.#unpackData(member);
     }
   }
@@ -145,6 +155,7 @@ class Unpacking {
       control: control.control,
       manifestGiven: this.#manifest !== undefined || this.#lateDigest !== undefined,
       ...(this.#signature === undefined ? {} : { signatureBytes: this.#signature.length }),
+      ...(this.#vouched === undefined ? {} : { vouched: this.#vouched }),
       unpackedBytes,
       entries,
       files,
@@ -170,7 +181,7 @@ class Unpacking {
 
   async #takeManifest(body: AsyncIterable<Buffer>): Promise<void> {
     const { limits, tally } = this.#options;
-    const isFirst = !this.#admitted;
+    const isFirst = !this.#passed;
     const store = isFirst ? this.#newStore() : undefined;
     const hash = sha256Stream();
     try {
@@ -192,7 +203,7 @@ class Unpacking {
   }
 
   async #takeSignature(body: AsyncIterable<Buffer>): Promise<void> {
-    if (this.#admitted) throw new BerthError('bad_package', `${signatureMember} stands after control or data; it must stand before them`);
+    if (this.#passed) throw new BerthError('bad_package', `${signatureMember} stands after control or data; it must stand before them`);
     this.#signature = await readWhole(body, this.#options.limits.signatureBytes, signatureMember);
   }
 
@@ -202,15 +213,27 @@ class Unpacking {
   }
 
   /** The gate: what vouches for the package is complete, and nothing of it has been parsed. */
-  async #admit(): Promise<void> {
-    if (this.#admitted) return;
-    this.#admitted = true;
+  async #pass(): Promise<void> {
+    if (this.#passed) return;
+    this.#passed = true;
     const [manifest, signature] = [this.#manifest, this.#signature];
     if (signature !== undefined && manifest === undefined) throw new BerthError('bad_package', `${signatureMember} signs ${manifestMember}, which must stand before control and data too`);
     const claim = manifest === undefined ? {} : { manifest: { digest: manifest.digest, control: () => this.#openManifest()!.control } };
-    await this.#options.verify?.(signature === undefined ? claim : { ...claim, signature });
+    this.#vouched = await this.#options.verify?.(signature === undefined ? claim : { ...claim, signature });
     const cursor = this.#openManifest();
-    if (cursor !== undefined && this.#target !== undefined) requireRoom(cursor.control.package, needOf(manifest!.store.chunks()), freeFor(this.#target));
+    if (cursor === undefined) return;
+    await this.#admit(cursor.control, manifest!.digest);
+    if (this.#target !== undefined) requireRoom(cursor.control.package, needOf(manifest!.store.chunks()), freeFor(this.#target));
+  }
+
+  async #admit({ package: name, version }: Control, digest?: Digest): Promise<void> {
+    await this.#options.admit?.({ ...(digest === undefined ? {} : { digest }), name, version, vouched: this.#vouched ?? nobody });
+  }
+
+  async #takeControl(member: PackageMember): Promise<void> {
+    const found = await readControlMember(member, this.#options.limits);
+    this.#control = { ...found, member: member.name };
+    if (this.#cursor === undefined) await this.#admit(found.control);
   }
 
   #openManifest(): ManifestCursor | undefined {
@@ -270,6 +293,9 @@ class Unpacking {
     this.#writer?.finish();
   }
 }
+
+/** Vouches for what nobody was asked about. */
+const nobody: Vouched = { signers: [] };
 
 function digestFrom(hash: Hash): Digest {
   return `sha256:${hash.digest('hex')}`;

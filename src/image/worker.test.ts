@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { after, test } from 'node:test';
 import { BerthError } from '../lib/errors.ts';
-import { arArchive, berthMembers, classicPackage, dir, smallLimits } from './test-fixtures.ts';
+import { arArchive, berthMembers, classicPackage, dir, smallLimits, tinyControl } from './test-fixtures.ts';
 import { unpackPayloadInChild, type UnpackPayloadOptions, type WorkerCommand } from './worker.ts';
 import { unpackPayload } from './payload.ts';
 
@@ -16,8 +16,13 @@ function script(code: string): WorkerCommand {
   return { command: process.execPath, args: ['--input-type=module', '--eval', code, '--'] };
 }
 
-const module = JSON.stringify(join(import.meta.dirname, 'worker.ts'));
-const worker = script(`import { unpackWorkerMain } from ${module}; await unpackWorkerMain(process.argv.slice(1));`);
+function importing(names: string, file: string): string {
+  return `import { ${names} } from ${JSON.stringify(join(import.meta.dirname, file))};`;
+}
+
+const worker = script(`${importing('unpackWorkerMain', 'unpack-worker.ts')} await unpackWorkerMain();`);
+/** Of a child that does something else: its job, and how it says things at the gate. */
+const fake = `${importing('receiveMessageSync, sendMessageSync', 'message.ts')} const job = receiveMessageSync(3, 1e6);`;
 const good = arArchive(berthMembers([{ name: 'a', data: Buffer.alloc(3_000_000, 'x') }, dir('b')]));
 
 function run(source: Readable, rest: Partial<UnpackPayloadOptions> = {}): { target: string; report: ReturnType<typeof unpackPayloadInChild> } {
@@ -32,7 +37,7 @@ test('the child unpacks and reports as unpacking here does, and progress is told
   const [one] = found.packages;
   assert.equal(one?.directory, join(target, '0'));
   const here = await unpackPayload(Readable.from([good]), undefined, { limits: smallLimits() });
-  assert.deepEqual(found, { ...here, packages: here.packages.map((found) => ({ ...found, directory: one.directory })) });
+  assert.deepEqual(found, { ...here, packages: here.packages.map((found) => ({ ...found, directory: one.directory, report: { ...found.report, vouched: { signers: [] } } })) });
   assert.deepEqual(readdirSync(target), ['0']);
   assert.deepEqual(readdirSync(one.directory).toSorted(), ['bundle', 'manifest']);
   assert.deepEqual(told, [100, good.length]);
@@ -72,7 +77,7 @@ test('an abort or a broken source kills the child and empties the target', async
 });
 
 test('a child that dies, cannot start or talks nonsense is told, and the target emptied', async () => {
-  const leave = `import { mkdirSync } from 'node:fs'; mkdirSync(JSON.parse(process.argv[1]).target + '/bundle');`;
+  const leave = `import { mkdirSync } from 'node:fs'; ${fake} mkdirSync(job.target + '/bundle');`;
   const faults: readonly (readonly [WorkerCommand, RegExp])[] = [
     [script(`${leave} process.kill(process.pid, 'SIGKILL');`), /ended by SIGKILL \(was memory short\?\)/],
     [script(`${leave} console.error('oh'); process.exit(3);`), /exit status 3.*oh/],
@@ -84,4 +89,49 @@ test('a child that dies, cannot start or talks nonsense is told, and the target 
     await assert.rejects(report, (error: unknown) => error instanceof BerthError && error.code === 'internal' && message.test(error.message));
     assert.deepEqual(readdirSync(target), []);
   }
+});
+
+test('the caller lets each package in by what the child says of it, or refuses the payload', async () => {
+  const asked: string[] = [];
+  const { report } = run(Readable.from([good]), {
+    admit: ({ name, version, digest }) => {
+      asked.push(`${name} ${version} ${digest}`);
+      return {};
+    },
+  });
+  const [one] = (await report).packages;
+  assert.deepEqual(asked, [`demo 1.0 ${one?.report.digest}`]);
+  const refused = run(Readable.from([good]), {
+    admit: () => {
+      throw new BerthError('untrusted', 'demo is not welcome');
+    },
+  });
+  await assert.rejects(refused.report, { code: 'untrusted', message: 'demo is not welcome' });
+  assert.deepEqual(readdirSync(refused.target), []);
+});
+
+test('a child that gives another package than was let in, or says what it must not, is refused', async () => {
+  const digest = `sha256:${'a'.repeat(64)}`;
+  const claim = { digest, name: 'demo', version: '1.0', vouched: { signers: [] } };
+  const report = { digest, control: tinyControl, manifestGiven: true, packageBytes: 1, unpackedBytes: 1, entries: 1, files: 1, compression: 'gz', warnings: [], scripts: [], hasRootfs: true };
+  const answers = (packages: readonly object[]): string => `console.log(${JSON.stringify(JSON.stringify({ payload: { kind: 'package', bytes: 1, packages: packages.map((found) => ({ name: '', report: found })) } }))});`;
+  const asks = (admission: object): string => `sendMessageSync(3, ${JSON.stringify(admission)}); receiveMessageSync(3, 1e6);`;
+  const from = async (code: string, rest: Partial<UnpackPayloadOptions> = {}): ReturnType<typeof unpackPayloadInChild> => run(Readable.from([good]), { worker: script(`${fake} ${code}`), ...rest }).report;
+  // So that the others fail for what they say, not for how.
+  assert.equal((await from(asks(claim) + answers([report]))).packages[0]?.report.control.package, 'demo');
+  const lies: readonly (readonly [code: string, message: RegExp])[] = [
+    [asks({ ...claim, name: 'bank' }) + answers([report]), /gives demo 1\.0 .* where bank 1\.0 .* was let in/],
+    [asks({ ...claim, version: '0.9' }) + answers([report]), /demo 0\.9/],
+    [asks({ ...claim, digest: `sha256:${'b'.repeat(64)}` }) + answers([report]), /was let in/],
+    [answers([report]), /where nothing was let in/],
+    [asks(claim) + answers([report, report]), /was let in/],
+    [asks(claim) + asks({ ...claim, name: 'other' }) + answers([report]), /was let in/],
+    [asks({ ...claim, root: true }) + answers([report]), /cannot be read/],
+    [`sendMessageSync(3, 'x'.repeat(300_000));`, /at most 262144/],
+  ];
+  for (const [code, message] of lies) await assert.rejects(from(code), (error: unknown) => error instanceof BerthError && error.code === 'internal' && message.test(error.message), code);
+  const admit = (): never => {
+    throw new BerthError('untrusted', 'not welcome');
+  };
+  await assert.rejects(from(asks(claim) + answers([report]), { admit }), { code: 'untrusted' });
 });

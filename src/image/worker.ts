@@ -1,15 +1,17 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
-import { finished, type Readable, type Writable } from 'node:stream';
+import { finished, type Duplex, type Readable, type Writable } from 'node:stream';
 import * as v from 'valibot';
 import { parseDigest } from '../lib/digest.ts';
-import { asBerthError, BerthError, errorTable, type ErrorBody, type ErrorCode } from '../lib/errors.ts';
+import { asBerthError, BerthError, errorTable, type ErrorCode } from '../lib/errors.ts';
+import type { TrustPolicy } from '../trust/index.ts';
+import type { Admission, Terms } from './admission.ts';
 import { emptyDirectory } from './byte-source.ts';
-import { formatControl, parseControl } from './control.ts';
-import { maxToldBytes, packageDirectory, unpackPayload } from './payload.ts';
+import { parseControl } from './control.ts';
+import { gateDescriptor, Gatekeeper } from './gatekeeper.ts';
+import { maxToldBytes, packageDirectory } from './payload.ts';
 import type { PackageLimits, PackageReport, PayloadReport } from './types.ts';
-import type { UnpackOptions } from './unpack.ts';
 
-/** How to start the program that calls {@link unpackWorkerMain} with the arguments after these. */
+/** How to start the program that calls `unpackWorkerMain`. */
 export interface WorkerCommand {
   readonly command: string;
   readonly args: readonly string[];
@@ -19,6 +21,13 @@ export interface UnpackPayloadOptions {
   readonly worker: WorkerCommand;
   readonly limits: PackageLimits;
   readonly signal?: AbortSignal;
+  /** Who may vouch for packages. Without, nobody is asked. */
+  readonly trust?: TrustPolicy;
+  /**
+   * Lets a package in, as `UnpackOptions.admit`; what it throws refuses the payload. Told what the child says before it
+   * has decompressed anything of this package; at the end, the child is held to it.
+   */
+  readonly admit?: (admission: Admission) => Terms | Promise<Terms>;
   /** Told the bytes of the payload that were read so far. */
   readonly onProgress?: (bytes: number) => void;
 }
@@ -34,9 +43,6 @@ type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 /** What the packages say, and a few hundred bytes for each that do not depend on them. */
 const maxAnswerBytes = maxToldBytes + 1024 * 1024;
 const maxStderrBytes = 4096;
-
-/** What the child is told, as its one argument. */
-const jobSchema = v.strictObject({ target: v.optional(v.string()), limits: v.record(v.string(), v.number()) });
 
 /** What the child answers on standard output: one JSON document. Control is the text of the stanza. */
 const reportSchema = v.strictObject({
@@ -72,13 +78,14 @@ const answerSchema = v.union([
  * @throws BerthError as `unpackPayload`; `internal` if the child died.
  */
 export async function unpackPayloadInChild(source: Readable, target: string | undefined, options: UnpackPayloadOptions): Promise<PayloadReport> {
-  const { worker, limits } = options;
-  const child = spawn(worker.command, [...worker.args, JSON.stringify({ target, limits })], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-    env: { ...process.env, ...workerEnvironment },
-  });
+  const { worker, limits, trust, admit = () => ({}) } = options;
+  const child = spawn(worker.command, [...worker.args], { stdio: ['pipe', 'pipe', 'pipe', 'pipe'], env: { ...process.env, ...workerEnvironment } });
+  const gatekeeper = new Gatekeeper(admit);
+  const job = { limits, ...(target === undefined ? {} : { target }), ...(trust === undefined ? {} : { trust }) };
   try {
-    return payloadFrom(await converse(child, source, options), target);
+    const said = await converse(child, source, options, async () => gatekeeper.serve(child.stdio[gateDescriptor] as Duplex, job));
+    gatekeeper.requireNoRefusal();
+    return gatekeeper.hold(payloadFrom(said, target));
   } catch (error) {
     if (target !== undefined) await emptyDirectory(target);
     throw error;
@@ -86,7 +93,7 @@ export async function unpackPayloadInChild(source: Readable, target: string | un
 }
 
 /** Feeds the child and waits until it is gone. Gives what it said. */
-async function converse(child: Child, source: Readable, { signal, onProgress }: UnpackPayloadOptions): Promise<string> {
+async function converse(child: Child, source: Readable, { signal, onProgress }: UnpackPayloadOptions, serveGate: () => Promise<void>): Promise<string> {
   let bytes = 0;
   let failure: BerthError | undefined;
   const fail = (error: BerthError): void => {
@@ -112,9 +119,13 @@ async function converse(child: Child, source: Readable, { signal, onProgress }: 
       child.once('close', (code, killedBy) => resolve({ code, killedBy }));
     });
     if (signal?.aborted === true) onAbort();
+    const gate = serveGate().catch((error: unknown) => {
+      fail(asBerthError(error));
+    });
     source.on('data', onData);
     source.pipe(child.stdin);
     const { code, killedBy } = await end;
+    await gate;
     if (failure !== undefined) throw failure;
     if (code !== 0) throw died(code, killedBy, stderr());
     return stdout();
@@ -177,23 +188,4 @@ function reportFrom({ digest, control, signatureBytes, config, ...rest }: v.Infe
     ...(signatureBytes === undefined ? {} : { signatureBytes }),
     ...(config === undefined ? {} : { config }),
   };
-}
-
-/**
- * The child's side of {@link unpackPayloadInChild}: unpacks what comes on standard input as its argument says, answers
- * on standard output. `verify` decides here for each package whether it may be unpacked.
- */
-export async function unpackWorkerMain(argv: readonly string[], options: Pick<UnpackOptions, 'verify'> = {}): Promise<void> {
-  process.stdout.write(JSON.stringify(await answer(argv, options)));
-}
-
-async function answer(argv: readonly string[], options: Pick<UnpackOptions, 'verify'>): Promise<{ readonly payload: object } | ErrorBody> {
-  try {
-    const { target, limits } = v.parse(jobSchema, JSON.parse(argv[0] ?? ''));
-    const { kind, bytes, packages } = await unpackPayload(process.stdin, target, { ...options, limits: limits as unknown as PackageLimits });
-    const told = packages.map(({ name, report }) => ({ name, report: { ...report, control: formatControl(report.control.fields) } }));
-    return { payload: { kind, bytes, packages: told } };
-  } catch (error) {
-    return asBerthError(error).toBody();
-  }
 }

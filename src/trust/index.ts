@@ -1,0 +1,2 @@
+/** Signatures and authorities: who vouches for a package. */
+export type * from './types.ts';
