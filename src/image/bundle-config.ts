@@ -114,6 +114,11 @@ export function launchOf({ name, run }: Recipe): Launch {
       watchdog: run.watchdog,
       migrateCommand: run.migrate === undefined ? undefined : JSON.stringify(run.migrate.command),
       migrateTimeout: run.migrate?.timeout,
+      network: run.network?.mode,
+      networkPorts: list(run.network?.ports),
+      networkOutbound: list(run.network?.outbound),
+      networkBandwidthIn: run.network?.bandwidth?.in,
+      networkBandwidthOut: run.network?.bandwidth?.out,
     },
   };
 }

@@ -101,6 +101,18 @@ const trial = v.strictObject(
   'must have some of uptime, deadline, confirm',
 );
 
+const network = v.strictObject(
+  {
+    mode: setting(annotations.network),
+    ports: v.optional(list(setting(annotations.networkPorts))),
+    outbound: v.optional(list(setting(annotations.networkOutbound))),
+    bandwidth: v.optional(
+      v.strictObject({ in: v.optional(setting(annotations.networkBandwidthIn)), out: v.optional(setting(annotations.networkBandwidthOut)) }, 'must have in or out'),
+    ),
+  },
+  'must have mode',
+);
+
 const limits = v.strictObject(
   {
     memory: v.optional(read(parseSize)),
@@ -135,6 +147,7 @@ const run = v.strictObject(
     defer: v.optional(setting(annotations.defer)),
     watchdog: v.optional(setting(annotations.watchdog)),
     migrate: v.optional(v.strictObject({ command, timeout: v.optional(setting(annotations.migrateTimeout)) }, 'must have command')),
+    network: v.optional(network),
     limits: v.optional(limits, {}),
     capabilities: v.optional(list(matching(/^CAP_[A-Z_]+$/, 'the name of a capability such as CAP_NET_BIND_SERVICE')), []),
     tmpfs: v.optional(v.record(absolutePath, read(parseSize), 'must be a map of paths to sizes'), {}),

@@ -1,5 +1,6 @@
 import { BerthError } from '../lib/errors.ts';
-import { parseDuration } from '../lib/units.ts';
+import { networkModes, parseDestination, parsePublishedPort, type Destination, type NetworkMode, type PublishedPort } from '../lib/network.ts';
+import { parseDuration, parseRate } from '../lib/units.ts';
 
 /**
  * What an image says about its launch that OCI has no field for, as annotations of its `config.json` under
@@ -19,6 +20,16 @@ export interface HealthCheck {
   readonly retries: number;
   /** Failures in this time after the start do not count. */
   readonly startPeriodMs: number;
+}
+
+/** How an app asks to be on a network. */
+export interface NetworkRequest {
+  readonly mode: NetworkMode;
+  readonly ports: readonly PublishedPort[];
+  /** Where it wants to connect to; empty: wherever the policy lets it. */
+  readonly outbound: readonly Destination[];
+  /** Bits a second in each direction, as the app sees them. */
+  readonly bandwidth: { readonly in?: number; readonly out?: number };
 }
 
 export interface LaunchSettings {
@@ -55,6 +66,7 @@ export interface LaunchSettings {
   /** Command that makes the data of an earlier version its own, before its first start; empty: none. */
   readonly migrate: readonly string[];
   readonly migrateTimeoutMs: number;
+  readonly network: NetworkRequest;
 }
 
 interface Annotation<T> {
@@ -68,6 +80,8 @@ interface Annotation<T> {
 
 /** The path is the name of a directory on the host, with other separators. */
 const maxDataPath = 255;
+const minRate = 8000;
+const maxRate = 100_000_000_000;
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 
@@ -103,6 +117,11 @@ export const annotations = {
   watchdog: annotation('watchdog', '', '30s', 'the app calls `Watchdog` on its update bus at least this often, else it is restarted; without, it need not', optional(duration(1000, hourMs))),
   migrateCommand: annotation('migrate.command', '', '["/bin/migrate"]', 'command and arguments as a JSON array, run in a container of a new version before its first start, so that it can make the data its own; unless it exits with 0 the update is undone', commandLine),
   migrateTimeout: annotation('migrate.timeout', '5m', '30m', 'a migration that takes longer is killed and has failed', duration(1000, dayMs)),
+  network: annotation('network', 'none', 'bridge', 'how the app is on a network ([networks](networks.md)): `none`, `bridge` or `host`; all but `none` must be granted', oneOf(networkModes)),
+  networkPorts: annotation('network.ports', '', '8080:80/tcp,5353:53/udp', 'ports of the device behind which ports of the app are reached: `HOST:APP/PROTOCOL`; with `bridge`', list(parsePublishedPort, 64)),
+  networkOutbound: annotation('network.outbound', '', '192.0.2.0/24:443/tcp,[2001:db8::]/32', 'where the app connects to; without, wherever the policy lets it; with `bridge`', list(parseDestination, 64)),
+  networkBandwidthIn: annotation('network.bandwidth.in', '', '10Mbit', 'bits a second that the app needs at most to receive; with `bridge`', optional(rate)),
+  networkBandwidthOut: annotation('network.bandwidth.out', '', '500kbit', 'bits a second that the app needs at most to send; with `bridge`', optional(rate)),
 } as const;
 
 /**
@@ -149,6 +168,7 @@ export function parseSettings(given: Readonly<Record<string, string>>): LaunchSe
     watchdogMs: read(annotations.watchdog) ?? 0,
     migrate: read(annotations.migrateCommand),
     migrateTimeoutMs: read(annotations.migrateTimeout),
+    network: readNetwork(read),
   };
   if (command.length === 0) return settings;
   const health: HealthCheck = {
@@ -159,6 +179,16 @@ export function parseSettings(given: Readonly<Record<string, string>>): LaunchSe
     startPeriodMs: read(annotations.healthStartPeriod),
   };
   return { ...settings, health };
+}
+
+function readNetwork(read: <T>(entry: Annotation<T>) => T): NetworkRequest {
+  const bits = { in: read(annotations.networkBandwidthIn), out: read(annotations.networkBandwidthOut) };
+  return {
+    mode: read(annotations.network),
+    ports: read(annotations.networkPorts),
+    outbound: read(annotations.networkOutbound).flat(),
+    bandwidth: { ...(bits.in === undefined ? {} : { in: bits.in }), ...(bits.out === undefined ? {} : { out: bits.out }) },
+  };
 }
 
 function oneOf<T extends string>(values: readonly T[]): (text: string, field: string) => T {
@@ -186,6 +216,13 @@ function duration(minMs: number, maxMs = 20 * dayMs): (text: string, field: stri
     if (value < minMs || value > maxMs) throw new BerthError('usage', `${field}: ${text} is not from ${minMs} ms to ${maxMs / hourMs} h`);
     return value;
   };
+}
+
+/** The kernel's queues hold less than a packet's worth of time at lower rates, and count in 32 bits. */
+function rate(text: string, field: string): number {
+  const value = parseRate(text, field);
+  if (value < minRate || value > maxRate) throw new BerthError('usage', `${field}: ${text} is not from 8kbit to 100Gbit`);
+  return value;
 }
 
 /** An empty text says nothing. */

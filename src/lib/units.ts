@@ -7,6 +7,7 @@ const sizeUnits: Readonly<Record<string, number>> = {
   KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3,
 };
 
+const rateUnits: Readonly<Record<string, number>> = { bit: 1, kbit: 1e3, Mbit: 1e6, Gbit: 1e9 };
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1e3, m: 60e3, h: 3600e3, d: 86400e3 };
 
 /** Bytes from `512`, `64KiB`, `64MiB`, `20MB`, `1G`. @throws BerthError `usage` naming `field`. */
@@ -24,6 +25,19 @@ export function parseDuration(text: string, field: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/.exec(text);
   if (match === null) throw new BerthError('usage', `${field}: not a duration: ${text} (expected 250ms, 10s, 5m, 2h or 1d)`);
   return Math.round(Number(match[1]) * durationUnits[match[2]!]!);
+}
+
+/** Bits a second from `500kbit`, `1Mbit`, `2.5Gbit`. @throws BerthError `usage` naming `field`. */
+export function parseRate(text: string, field: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(bit|kbit|Mbit|Gbit)$/.exec(text);
+  if (match === null) throw new BerthError('usage', `${field}: not a rate: ${text} (expected bits a second: 500kbit, 1Mbit or 1Gbit)`);
+  return Math.round(Number(match[1]) * rateUnits[match[2]!]!);
+}
+
+/** Bits a second as {@link parseRate} reads them, in the largest unit that leaves no fraction: `500kbit`, `1Mbit`. */
+export function formatRate(bits: number): string {
+  const [unit, size] = Object.entries(rateUnits).toReversed().find(([, candidate]) => bits % candidate === 0) ?? ['bit', 1];
+  return `${bits / size}${unit}`;
 }
 
 /** Bytes for people: `0 B`, `999 B`, `1.4 MiB`. */

@@ -1,4 +1,6 @@
 import type { Json } from '../lib/json.ts';
+import type { NetworkMode } from '../lib/network.ts';
+import type { InstanceNetwork } from '../runtime/index.ts';
 
 /**
  * What an app may be granted at most: the words in which an operator's policy (`policy.d/*.yaml`) and the bound of an
@@ -28,9 +30,9 @@ export interface Rights {
   readonly networks?: readonly NetworkMode[];
   /** Ports of the host that may be published: `8080/tcp`, `9000-9010/udp`. */
   readonly ports?: readonly string[];
-  /** Where it may connect to from the bridge: `*`, `10.0.0.0/8`, `[2001:db8::]/32:443/tcp`, `192.0.2.1:53/udp`. */
+  /** Where it may connect to from the bridge; default: the public internet. `*`, `10.0.0.0/8`, `[2001:db8::]/32:443/tcp`, `192.0.2.1:53/udp`. */
   readonly outbound?: readonly string[];
-  /** Bits a second in each direction, as the app sees them. */
+  /** Bits a second in each direction, as the app sees them; default 100 Mbit/s. */
   readonly bandwidth?: { readonly in?: number; readonly out?: number };
   /** Names of devices that the operator declared (`devices.d`), `*` standing for any text. */
   readonly devices?: readonly string[];
@@ -41,7 +43,7 @@ export interface Rights {
   readonly sysctls?: readonly string[];
 }
 
-export type NetworkMode = 'none' | 'bridge' | 'host';
+export type { Destination, NetworkMode, PublishedPort } from '../lib/network.ts';
 
 export interface HostPathRight {
   /** Absolute; the path and what is below it. */
@@ -96,28 +98,7 @@ export interface Decision {
 }
 
 /** How an app is on a network. */
-export interface NetworkGrant {
-  readonly mode: NetworkMode;
-  readonly ports: readonly PublishedPort[];
-  /** Where it may connect to; `undefined`: anywhere but the host and its neighbours. Only with `bridge`. */
-  readonly outbound?: readonly Destination[];
-  /** Bits a second. */
-  readonly bandwidth?: { readonly in?: number; readonly out?: number };
-}
-
-export interface PublishedPort {
-  readonly hostPort: number;
-  readonly appPort: number;
-  readonly protocol: 'tcp' | 'udp';
-}
-
-export interface Destination {
-  /** Network in CIDR notation, IPv4 or IPv6. */
-  readonly network: string;
-  /** Any port if undefined. */
-  readonly port?: number;
-  readonly protocol?: 'tcp' | 'udp';
-}
+export type NetworkGrant = InstanceNetwork;
 
 /** A device that an app asks for in `linux.devices` and may have while it holds the lease. */
 export interface DeviceGrant {

@@ -1,8 +1,21 @@
 import type { Readable, Writable } from 'node:stream';
+import type { Destination, NetworkMode, PublishedPort } from '../lib/network.ts';
 import type { ProcessIdentity } from '../lib/process.ts';
 
 /** A final `config.json` (OCI runtime spec 1.0): what `policy/` computed, never what a package brought. */
 export type OciConfig = Readonly<Record<string, unknown>>;
+
+/** How an instance is on a network. */
+export interface InstanceNetwork {
+  /** `none`: its own, with loopback only. `bridge`: its own, behind the host. `host`: that of the host. */
+  readonly mode: NetworkMode;
+  /** Only with `bridge`, as all that follows. */
+  readonly ports: readonly PublishedPort[];
+  /** Where it may connect to; undefined: the public internet. Never the host or other apps. */
+  readonly outbound?: readonly Destination[];
+  /** Bits a second in each direction, as the app sees them; undefined: no limit. */
+  readonly bandwidth?: { readonly in?: number; readonly out?: number };
+}
 
 /** What is needed to run one instance of an app. */
 export interface InstanceSpec {
