@@ -3,36 +3,11 @@ import { resolve } from 'node:path';
 import * as v from 'valibot';
 import { defaultLimits, type PackageLimits } from '../image/index.ts';
 import { BerthError, isErrno } from '../lib/errors.ts';
-import { parseDuration, parseSize } from '../lib/units.ts';
+import { absolutePath, count, duration, field, size } from '../lib/yaml-fields.ts';
 import { parseYamlFile } from '../lib/yaml-file.ts';
 import { defaultRules, parseWindow, type UpdateRules } from '../update/index.ts';
 
-const size = v.pipe(v.union([v.string(), v.number()]), v.rawTransform(({ dataset, addIssue, NEVER }) => {
-  try {
-    return parseSize(dataset.value, 'size');
-  } catch {
-    addIssue({ message: `${dataset.value} is not a size (64KiB, 20MiB, 1GiB)` });
-    return NEVER;
-  }
-}));
-const duration = v.pipe(v.string(), v.rawTransform(({ dataset, addIssue, NEVER }) => {
-  try {
-    return parseDuration(dataset.value, 'duration');
-  } catch {
-    addIssue({ message: `${dataset.value} is not a duration (250ms, 10s, 5m, 2h, 1d)` });
-    return NEVER;
-  }
-}));
-const timeWindow = v.pipe(v.string(), v.rawTransform(({ dataset, addIssue, NEVER }) => {
-  try {
-    return parseWindow(dataset.value);
-  } catch (error) {
-    addIssue({ message: (error as Error).message });
-    return NEVER;
-  }
-}));
-const absolutePath = v.pipe(v.string(), v.regex(/^\//, 'not an absolute path'));
-const count = v.pipe(v.number(), v.integer(), v.minValue(1));
+const timeWindow = field(v.string(), parseWindow);
 
 /** `/etc/berth/berthd.yaml`; every key may be left out. */
 const schema = v.strictObject({

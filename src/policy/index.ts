@@ -1,5 +1,11 @@
 /** What an app asks for, held against what it may have: the config that runs. */
 export { Decisions } from './decisions.ts';
+export { defaultRights, type EffectiveRights } from './default-rights.ts';
+export { entitle, type Entitlement, type Subject } from './entitlement.ts';
 export { grant } from './grant.ts';
+export { meet } from './meet.ts';
+export { policyFingerprint, readPolicyRules } from './policy-file.ts';
+export { rightsSchema } from './rights-schema.ts';
 export type * from './rights.ts';
 export type * from './types.ts';
+export { describeDecision, requireGranted } from './verdict.ts';
