@@ -1,12 +1,27 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { randomFrom, type Random } from '../../test/random.ts';
 import { coversDestination, parseDestination, parsePortRange } from '../lib/network.ts';
 import { matches } from '../lib/pattern.ts';
 import { meet } from './meet.ts';
 import type { BusNameRight, HostPathRight, Rights } from './rights.ts';
 
 const cases = 500;
+
+interface Random {
+  below(below: number): number;
+  once(n: number): boolean;
+  pick<T>(from: readonly T[]): T;
+}
+
+/** The same numbers for the same seed and case. */
+function randomFrom(seed: number, number: number): Random {
+  let state = seed * 7919 + number;
+  const below = (bound: number): number => {
+    state = (Math.imul(state ^ (state >>> 15), 0x2c1b_3c6d) + 0x9e37_79b9) | 0;
+    return ((state ^ (state >>> 13)) >>> 0) % bound;
+  };
+  return { below, once: (n) => below(n) === 0, pick: (from) => from[below(from.length)]! };
+}
 
 const pools = {
   capabilities: ['CAP_KILL', 'CAP_CHOWN', 'CAP_NET_RAW', 'CAP_SYS_ADMIN'],
