@@ -22,6 +22,8 @@ export interface Authority {
    * 5652 section 11.3) that they were made before. Empty: judged at install.
    */
   readonly witnesses: readonly string[];
+  /** Past its next update, a revocation list is good enough (`accept`), or nothing of its issuer is (`refuse`, the default). */
+  readonly staleCrls?: 'accept' | 'refuse';
   /** Authorities that its apps may move to with an update. */
   readonly successors: readonly string[];
 }
@@ -38,9 +40,9 @@ export interface TrustedTime {
 export interface Recall {
   /** Authority that says so. */
   readonly authority: string;
-  /** Either the image… */
+  /** Either this image… */
   readonly digest?: Digest;
-  /** …or an app, and a relation to its version as in `Depends` (`= 1.2`, `<< 2.0`). */
+  /** …or this app in these versions: a relation as in `Depends` (`= 1.2`, `<< 2.0`); all versions without. With `digest`, only the name is looked at. */
   readonly app?: string;
   readonly versions?: string;
   readonly reason: string;
@@ -86,6 +88,15 @@ export interface Claim {
   readonly digest: Digest;
   /** The manifest's bytes in pieces, from the start each time it is called. */
   readonly manifest: () => Iterable<Uint8Array>;
-  /** DER CMS SignedData. */
-  readonly signature: Uint8Array;
+  /** DER CMS SignedData; undefined: the package is unsigned. */
+  readonly signature?: Uint8Array;
 }
+
+/** What a manifest's first line says. */
+export interface Identity {
+  readonly name: string;
+  readonly version: string;
+}
+
+/** Less than, equal to or greater than zero as `a` is older than, the same as or newer than `b` (deb-version(7)). */
+export type CompareVersions = (a: string, b: string) => number;
