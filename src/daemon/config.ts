@@ -5,6 +5,7 @@ import { defaultLimits, type PackageLimits } from '../image/index.ts';
 import { BerthError, isErrno } from '../lib/errors.ts';
 import { absolutePath, count, duration, field, size } from '../lib/yaml-fields.ts';
 import { parseYamlFile } from '../lib/yaml-file.ts';
+import type { NetworkOptions } from '../runtime/index.ts';
 import { defaultRules, parseWindow, type UpdateRules } from '../update/index.ts';
 
 const timeWindow = field(v.string(), parseWindow);
@@ -26,6 +27,17 @@ const schema = v.strictObject({
   'media': v.optional(v.array(absolutePath)),
   /** Apps started at the same time at boot. */
   'parallel-starts': v.optional(count),
+  /** The bridge of apps that have one; nothing is made before. */
+  'network': v.optional(v.strictObject({
+    /** Directory of the CNI plugins. */
+    'plugins': v.optional(absolutePath),
+    'bridge': v.optional(v.string()),
+    /** Addresses of apps, in CIDR notation; `subnet6: none`: no IPv6. */
+    'subnet': v.optional(v.string()),
+    'subnet6': v.optional(v.string()),
+    /** Name servers that apps ask; by default the host's. */
+    'dns': v.optional(v.pipe(v.array(v.pipe(v.string(), v.ip('not an IP address'))), v.maxLength(3, 'more than 3 name servers'))),
+  })),
   'socket': v.optional(v.strictObject({ group: v.optional(v.string()) })),
   'logs': v.optional(v.strictObject({ 'directory': v.optional(v.string()), 'rotate-at': v.optional(size), 'keep': v.optional(size) })),
   'limits': v.optional(v.strictObject({
@@ -63,6 +75,7 @@ export interface Config {
   readonly media: readonly string[];
   readonly parallelStarts?: number;
   readonly socketGroup?: string;
+  readonly network: NetworkOptions;
   readonly logs: { readonly directory: string; readonly rotateBytes?: number; readonly keepBytes?: number };
   readonly limits: PackageLimits;
   readonly updates: UpdateRules;
@@ -89,6 +102,13 @@ export async function readConfig(path: string | undefined, given: { readonly roo
     media: file.media ?? [],
     ...optional('parallelStarts', file['parallel-starts']),
     ...optional('socketGroup', file.socket?.group),
+    network: {
+      ...optional('plugins', file.network?.plugins),
+      ...optional('bridge', file.network?.bridge),
+      ...optional('subnet', file.network?.subnet),
+      ...optional('subnet6', file.network?.subnet6),
+      ...optional('dns', file.network?.dns),
+    },
     logs: {
       directory: resolve(file.logs?.directory ?? `${root}/logs`),
       ...optional('rotateBytes', file.logs?.['rotate-at']),

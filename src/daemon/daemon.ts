@@ -52,6 +52,7 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
     cgroupParent: config.cgroupParent,
     ...(config.runtime === undefined ? {} : { oci: config.runtime }),
     logs: config.logs,
+    network: config.network,
     clock,
     journal,
   });

@@ -223,6 +223,10 @@ export class FakeRuntime implements Runtime {
     return this.running.has(id) ? { cpuNs: 1, memoryBytes: 2, processes: 3 } : undefined;
   }
 
+  addresses(): readonly string[] {
+    return [];
+  }
+
   /** Nobody listens any more, as when the daemon is gone. */
   silence(): void {
     this.#exits = new Signal();

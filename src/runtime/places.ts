@@ -15,6 +15,8 @@ export interface Places {
   readonly attach: string;
   /** Name of the OCI runtime that made what is in `oci`. */
   readonly choice: string;
+  /** Says which families of addresses the host forwards only because the runtime had it do so. */
+  readonly forwarding: string;
 }
 
 /** The files of one instance, in its bundle directory. */
@@ -32,6 +34,11 @@ export interface BundleFiles {
   readonly oom: string;
   /** How much of the log has been accounted for (`log-keeper.ts`). */
   readonly logCount: string;
+  /** What the instance has on the bridge; absent: nothing. */
+  readonly network: string;
+  /** Files of the container about its network, which are mounted into it. */
+  readonly resolvConf: string;
+  readonly hosts: string;
 }
 
 export function placesIn(runDir: string): Places {
@@ -43,6 +50,7 @@ export function placesIn(runDir: string): Places {
     oci: join(runDir, 'oci'),
     attach: join(runDir, 'attach'),
     choice: join(runDir, 'oci-runtime'),
+    forwarding: join(runDir, 'forwarding'),
   };
 }
 
@@ -58,6 +66,9 @@ export function bundleFiles(places: Places, id: string): BundleFiles {
     runtimeLog: join(directory, 'runtime.log'),
     oom: join(directory, 'oom'),
     logCount: join(directory, 'log-count'),
+    network: join(directory, 'network.json'),
+    resolvConf: join(directory, 'resolv.conf'),
+    hosts: join(directory, 'hosts'),
   };
 }
 

@@ -23,6 +23,7 @@ export async function removeInstance(room: Room, id: string, { shared = false } 
     await cgroups.end(app, 'monitor', monitorGraceMs);
     cgroups.remove(app);
   }
+  await room.networks.disconnect(id);
   for (const directory of [places.exits, places.syncs, places.attach]) {
     // conmon, killed while it wrote its exit file, leaves `<id>.XXXXXX`.
     for (const name of namesIn(directory)) if (instanceOf(name) === id) await rm(join(directory, name), { force: true });
@@ -54,6 +55,7 @@ export async function sweepInstances(room: Room, known: ReadonlySet<string>): Pr
     await cgroups.end(app, 'monitor');
     cgroups.remove(app);
   }
+  await room.networks.restore();
   for (const name of namesIn(places.execs)) await rm(join(places.execs, name), { force: true });
   return swept;
 }

@@ -3,6 +3,7 @@ import type { Journal } from '../lib/journal.ts';
 import type { Cgroups } from './cgroups.ts';
 import type { DirectoryWatch } from './directory-watch.ts';
 import type { Logs } from './logs.ts';
+import type { Networks } from './network/index.ts';
 import type { OciRuntime } from './oci-runtime.ts';
 import type { Places } from './places.ts';
 import type { Pulse } from './pulse.ts';
@@ -15,6 +16,7 @@ export interface Room {
   readonly conmon: string;
   readonly cgroups: Cgroups;
   readonly logs: Logs;
+  readonly networks: Networks;
   readonly pulse: Pulse;
   readonly exits: DirectoryWatch;
   readonly syncs: DirectoryWatch;

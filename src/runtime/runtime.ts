@@ -13,6 +13,7 @@ import { ifThere, readIfThere } from './files.ts';
 import { Instances } from './instances.ts';
 import { logBounds, type LogBounds } from './log-keeper.ts';
 import { Logs } from './logs.ts';
+import { Networks, type NetworkOptions } from './network/index.ts';
 import { chooseOciRuntime } from './oci-choice.ts';
 import { bundleFiles, placesIn } from './places.ts';
 import { findProgram } from './program.ts';
@@ -33,6 +34,7 @@ export interface RuntimeOptions {
   readonly oci?: string;
   readonly conmon?: string;
   readonly logs?: Partial<LogBounds>;
+  readonly network?: NetworkOptions;
   readonly clock: Clock;
   readonly journal: Journal;
 }
@@ -58,6 +60,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   }
   const cgroups = new Cgroups(options.cgroupParent ?? '/berth', clock);
   const logs = new Logs(options.logDir, logBounds(options.logs), clock, journal);
+  const networks = new Networks(options.network ?? {}, runDir, places, journal);
   const oci = await chooseOciRuntime(places, cgroups.path(trialApp, 'app'), options.oci).finally(() => { cgroups.remove(trialApp); });
   return new ContainerRuntime({
     places,
@@ -65,6 +68,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     conmon,
     cgroups,
     logs,
+    networks,
     pulse: new Pulse(clock),
     exits: new DirectoryWatch(places.exits),
     syncs: new DirectoryWatch(places.syncs),
@@ -150,6 +154,10 @@ class ContainerRuntime implements Runtime {
   figures(id: string): InstanceFigures | undefined {
     const record = this.#instances.get(id);
     return record === undefined ? undefined : this.#room.cgroups.figures(record.app);
+  }
+
+  addresses(id: string): readonly string[] {
+    return this.#room.networks.addresses(id);
   }
 
   onExit(listener: (exit: InstanceExit) => void): () => void {

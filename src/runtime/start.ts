@@ -36,14 +36,17 @@ export async function startInstance(room: Room, spec: InstanceSpec): Promise<Ins
   }
 }
 
-async function createAndStart(room: Room, { id, app, config }: InstanceSpec, files: BundleFiles): Promise<InstanceRecord> {
+async function createAndStart(room: Room, spec: InstanceSpec, files: BundleFiles): Promise<InstanceRecord> {
+  const { id, app } = spec;
   writeFileSync(files.app, app);
+  const config = await room.networks.prepare(spec, files);
   writeFileSync(files.config, JSON.stringify(config), { mode: 0o600 });
   const log = room.logs.prepare(app);
   const command = { id, places: room.places, files, oci: room.oci, ...(log === undefined ? {} : { log }) };
   const monitor = await startConmon(room.conmon, command, (pid) => { room.cgroups.enterMonitor(app, pid); });
   const init = await createdProcess(room, id, files, monitor);
   if (log !== undefined) room.logs.begin(app, monitor, files.logCount);
+  await room.networks.connect(id, init.pid);
   await room.oci.start(id);
   return { id, app, bootId: room.bootId, init, monitor, startedAt: room.clock.now() };
 }

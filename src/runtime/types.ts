@@ -24,6 +24,8 @@ export interface InstanceSpec {
   readonly app: string;
   /** `root.path` is absolute and `linux.cgroupsPath` is what `Runtime.cgroupPath(app)` says. */
   readonly config: OciConfig;
+  /** Without, or with mode `none`: loopback only. `config` must not have a network namespace with mode `host`, and must have one of its own otherwise. */
+  readonly network?: InstanceNetwork;
 }
 
 /** What identifies a running instance durably: kept in the database, enough to take it over after a restart. */
@@ -133,6 +135,8 @@ export interface Runtime {
   sweep(known: ReadonlySet<string>): Promise<readonly string[]>;
   exec(id: string, spec: ExecSpec): Promise<ExecSession>;
   figures(id: string): InstanceFigures | undefined;
+  /** Addresses of an instance on the bridge, with the length of their networks (`10.213.64.7/22`); none without a bridge. */
+  addresses(id: string): readonly string[];
   /** Called once for each started or adopted instance that ends, whoever ended it; after `start` or `adopt` of it has resolved. */
   onExit(listener: (exit: InstanceExit) => void): () => void;
   /**

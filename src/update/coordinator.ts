@@ -6,7 +6,7 @@ import { storageOf } from '../store/index.ts';
 import { clearLeavings, startAgain } from './aftermath.ts';
 import { candidateOf, type Candidate } from './candidate.ts';
 import { Gate } from './gate.ts';
-import { Queue } from './queue.ts';
+import { Queue } from '../lib/queue.ts';
 import { noDetails, readDetails, UpdateRecord, type Details } from './record.ts';
 import { hasSwitched, type Continued } from './recovery.ts';
 import { removeApp } from './removal.ts';

@@ -1,7 +1,7 @@
 import { asBerthError } from '../lib/errors.ts';
 import { fingerprint, payloadFiles } from './folder-files.ts';
 import { FolderVisit, type Folder } from './folder-visit.ts';
-import { Queue } from './queue.ts';
+import { Queue } from '../lib/queue.ts';
 import type { UpdatesOptions } from './tools.ts';
 import type { Updates } from './types.ts';
 

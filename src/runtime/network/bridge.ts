@@ -1,0 +1,103 @@
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { formatNetwork } from '../../lib/ip.ts';
+import { readIfThere } from '../files.ts';
+import { gatewayOf } from './attachment.ts';
+import type { NetworkPlan } from './plan.ts';
+import { runTool } from './tools.ts';
+
+/** Parameters of the kernel's networks (Documentation/networking/ip-sysctl.rst), of the namespace that Berth runs in. */
+const parameters = '/proc/sys/net';
+const forwarding = { 4: `${parameters}/ipv4/ip_forward`, 6: `${parameters}/ipv6/conf/all/forwarding` } as const;
+type Family = keyof typeof forwarding;
+/** A bridge without an address of its own takes one of its ports', and changes it when that goes. */
+const hardwareAddress = '02:62:65:72:74:68';
+
+/** True if the kernel has IPv6, and it is not turned off for all devices. */
+export function hasIpv6(): boolean {
+  return existsSync(forwarding[6]) && readIfThere(`${parameters}/ipv6/conf/all/disable_ipv6`)?.trim() !== '1';
+}
+
+/** The bridge of a daemon and what the host needs to forward for it. */
+export class Bridge {
+  readonly #plan: NetworkPlan;
+  /** Holds the families whose forwarding Berth turned on, for as long as it is. */
+  readonly #mark: string;
+
+  constructor(plan: NetworkPlan, mark: string) {
+    this.#plan = plan;
+    this.#mark = mark;
+  }
+
+  /** Families that the host forwards only because of {@link forward}. */
+  get forwardsForUs(): readonly Family[] {
+    return (readIfThere(this.#mark) ?? '').split(' ').filter((text) => text !== '').map((text) => Number(text) as Family);
+  }
+
+  /** Families that {@link forward} would turn on now. */
+  get toForward(): readonly Family[] {
+    const families: readonly Family[] = this.#plan.subnet6 === undefined ? [4] : [4, 6];
+    return families.filter((family) => readFileSync(forwarding[family], 'utf8').trim() !== '1');
+  }
+
+  /** True if it is there. */
+  get exists(): boolean {
+    return isDevice(this.#plan.name);
+  }
+
+  /** Makes the bridge, or what it lacks, with the host's addresses on it. */
+  async open(): Promise<void> {
+    const { name, subnet, subnet6 } = this.#plan;
+    // Without snooping, what looks for an IPv6 neighbour reaches the apps whatever they have joined.
+    const link = this.exists ? [] : [`link add name ${name} address ${hardwareAddress} type bridge mcast_snooping 0`];
+    const addresses = [subnet, ...(subnet6 === undefined ? [] : [subnet6])].map((network) => `address replace ${formatNetwork(gatewayOf(network))}/${network.prefix} dev ${name}${network.family === 6 ? ' nodad' : ''}`);
+    const lines = [...link, ...addresses, `link set dev ${name} up`];
+    await runTool('ip', ['-batch', '-'], `${lines.join('\n')}\n`);
+    // The host learns no routes from apps.
+    if (subnet6 !== undefined) writeFileSync(`${parameters}/ipv6/conf/${name}/accept_ra`, '0');
+  }
+
+  /** Has the host forward packets, if it does not: rules must stand by then that keep it to the apps'. */
+  forward(): void {
+    const families = this.toForward;
+    if (families.length === 0) return;
+    writeFileSync(this.#mark, [...new Set([...this.forwardsForUs, ...families])].join(' '));
+    if (families.includes(6)) keepRouterAdvertisements();
+    for (const family of families) writeFileSync(forwarding[family], '1');
+  }
+
+  /** Takes the bridge away, and has the host forward no more than before. */
+  async close(): Promise<void> {
+    for (const family of this.forwardsForUs) writeFileSync(forwarding[family], '0');
+    rmSync(this.#mark, { force: true });
+    await removeDevice(this.#plan.name);
+  }
+
+  /** Keeps a port of the bridge from exchanging frames with other ports (bridge(8), `isolated`). */
+  async isolate(port: string): Promise<void> {
+    await runTool('bridge', ['link', 'set', 'dev', port, 'isolated', 'on']);
+  }
+}
+
+/** Takes a network device away, if it is there. */
+export async function removeDevice(name: string): Promise<void> {
+  if (!isDevice(name)) return;
+  try {
+    await runTool('ip', ['link', 'delete', 'dev', name]);
+  } catch (error) {
+    // The kernel takes a container's devices away some time after its last process ended: it may have done so just now.
+    if (isDevice(name)) throw error;
+  }
+}
+
+function isDevice(name: string): boolean {
+  return existsSync(`${parameters}/ipv4/conf/${name}`);
+}
+
+/** A host that forwards IPv6 no longer takes its own routes from routers, unless `accept_ra` is 2. */
+function keepRouterAdvertisements(): void {
+  const devices = `${parameters}/ipv6/conf`;
+  for (const device of readdirSync(devices)) {
+    const path = `${devices}/${device}/accept_ra`;
+    if (device !== 'all' && readIfThere(path)?.trim() === '1') writeFileSync(path, '2');
+  }
+}

@@ -1,0 +1,3 @@
+/** Puts instances on a bridge behind the host, with rules that keep them from the host and from each other. */
+export { Networks } from './networks.ts';
+export type { NetworkOptions } from './plan.ts';

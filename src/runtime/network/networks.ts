@@ -1,0 +1,174 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { replaceFileSync } from '../../lib/durable.ts';
+import { asBerthError } from '../../lib/errors.ts';
+import { formatNetwork } from '../../lib/ip.ts';
+import type { Journal } from '../../lib/journal.ts';
+import { Queue } from '../../lib/queue.ts';
+import { namesIn, readIfThere } from '../files.ts';
+import { bundleFiles, type BundleFiles, type Places } from '../places.ts';
+import type { InstanceNetwork, InstanceSpec, OciConfig } from '../types.ts';
+import { addressOf, checkPorts, choosePlace, type Attachment } from './attachment.ts';
+import { Bridge, hasIpv6, removeDevice } from './bridge.ts';
+import { bandwidthConfig, bridgeConfig, Plugins, plugOf } from './cni.ts';
+import { hostsFile, nameServers, resolvConf } from './names.ts';
+import { checkOverlap, planNetwork, type NetworkOptions, type NetworkPlan } from './plan.ts';
+import { removal, ruleset } from './ruleset.ts';
+import { runTool } from './tools.ts';
+
+/** Where a host says which name servers it asks; the second while the first names only systemd-resolved. */
+const resolvConfPaths = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'];
+
+/**
+ * Connects instances to the bridge and takes them off again. Everything that the host has for it (bridge, rules,
+ * forwarding) is there only while an instance is connected. One step at a time, whoever asks.
+ */
+export class Networks {
+  readonly #plan: NetworkPlan;
+  readonly #options: NetworkOptions;
+  readonly #places: Places;
+  readonly #bridge: Bridge;
+  readonly #journal: Journal;
+  readonly #queue = new Queue();
+  /** By instance; those that an earlier daemon connected too. */
+  readonly #attachments: Map<string, Attachment>;
+
+  /** @throws BerthError `usage` naming a key of the configuration that is wrong */
+  constructor(options: NetworkOptions, runDir: string, places: Places, journal: Journal) {
+    this.#options = options;
+    this.#plan = planNetwork(options, runDir, hasIpv6());
+    this.#places = places;
+    this.#bridge = new Bridge(this.#plan, places.forwarding);
+    this.#journal = journal;
+    this.#attachments = new Map(
+      namesIn(places.bundles).flatMap((id) => {
+        const text = readIfThere(bundleFiles(places, id).network);
+        return text === undefined ? [] : [[id, JSON.parse(text) as Attachment]];
+      }),
+    );
+  }
+
+  /** Addresses of an instance on the bridge, with the length of their networks; none without a bridge. */
+  addresses(id: string): readonly string[] {
+    const attachment = this.#attachments.get(id);
+    return attachment === undefined ? [] : this.#families().map((network) => `${formatNetwork(addressOf(attachment, network))}/${network.prefix}`);
+  }
+
+  /**
+   * Before the container is created: reserves addresses and ports, and gives the config with the files that tell the
+   * app about its network.
+   * @throws BerthError `conflict` naming the app that has one of its ports
+   */
+  async prepare({ id, app, network, config }: InstanceSpec, files: BundleFiles): Promise<OciConfig> {
+    if (network === undefined || network.mode === 'none') return config;
+    const servers = nameServers(this.#options.dns, resolvConfPaths.map((path) => readIfThere(path) ?? ''));
+    if (network.mode === 'bridge') await this.#queue.run(async () => { this.#reserve(id, app, network, servers); });
+    const addresses = this.addresses(id).map((address) => address.replace(/\/.*/, ''));
+    // On the network of the host, a server on the host is in reach.
+    writeFileSync(files.resolvConf, network.mode === 'host' ? (readIfThere(resolvConfPaths[0]!) ?? '') : resolvConf(servers));
+    writeFileSync(files.hosts, hostsFile(typeof config['hostname'] === 'string' ? config['hostname'] : app, addresses));
+    const mounts = [file(files.resolvConf, '/etc/resolv.conf'), file(files.hosts, '/etc/hosts')];
+    return { ...config, mounts: [...(Array.isArray(config['mounts']) ? (config['mounts'] as unknown[]) : []), ...mounts] };
+  }
+
+  /**
+   * Between creation and start: connects a container. When this resolves, the rules stand; nothing of the app has run.
+   * @param pid its first process
+   * @throws BerthError saying what is missing or failed; {@link disconnect} then takes away what was made
+   */
+  async connect(id: string, pid: number): Promise<void> {
+    const attachment = this.#attachments.get(id);
+    if (attachment !== undefined) await this.#queue.run(async () => { await this.#plug(attachment, `/proc/${pid}/ns/net`); });
+  }
+
+  /** Takes an instance off the bridge, wherever it stands; its processes have ended. */
+  async disconnect(id: string): Promise<void> {
+    if (this.#attachments.has(id)) await this.#queue.run(async () => { await this.#unplug(id); });
+  }
+
+  /** Makes bridge and rules whole again for the instances that are there; without any, takes them away. */
+  async restore(): Promise<void> {
+    try {
+      await this.#queue.run(async () => { await (this.#attachments.size === 0 ? this.#close() : this.#open()); });
+    } catch (error) {
+      // Instances of an earlier daemon go on, as their rules do; no other is connected before they can be made whole.
+      this.#journal('error', `the network of apps could not be made whole again: ${asBerthError(error).message}`);
+    }
+  }
+
+  #families(): readonly NetworkPlan['subnet'][] {
+    return [this.#plan.subnet, ...(this.#plan.subnet6 === undefined ? [] : [this.#plan.subnet6])];
+  }
+
+  #reserve(id: string, app: string, network: InstanceNetwork, dns: readonly string[]): void {
+    const hostAddresses = Object.entries(networkInterfaces()).flatMap(([device, entries]) => (entries ?? []).flatMap(({ cidr }) => (cidr === null ? [] : [{ device, cidr }])));
+    checkOverlap(this.#plan, hostAddresses);
+    const others = [...this.#attachments.values()];
+    checkPorts(network.ports, others);
+    const index = choosePlace(app, this.#plan.subnet, new Set(others.map((other) => other.index)));
+    const reachable = this.#plan.subnet6 === undefined ? dns.filter((server) => !server.includes(':')) : dns;
+    this.#keep({ id, app, index, network, dns: reachable });
+  }
+
+  async #plug(reserved: Attachment, namespace: string): Promise<void> {
+    const plugins = new Plugins(this.#options.plugins);
+    await this.#bridge.open();
+    const result = await plugins.call('ADD', bridgeConfig(this.#plan, reserved), reserved.id, namespace);
+    const attachment: Attachment = { ...reserved, plug: plugOf(this.#plan, result) };
+    this.#keep(attachment);
+    await this.#bridge.isolate(attachment.plug!.port);
+    const bandwidth = bandwidthConfig(this.#plan, attachment, result);
+    if (bandwidth !== undefined) await plugins.call('ADD', bandwidth, attachment.id, namespace);
+    await this.#open();
+  }
+
+  async #unplug(id: string): Promise<void> {
+    const attachment = this.#attachments.get(id);
+    if (attachment === undefined) return;
+    if (attachment.plug !== undefined) {
+      const plugins = new Plugins(this.#options.plugins);
+      const bandwidth = bandwidthConfig(this.#plan, attachment);
+      if (bandwidth !== undefined) await plugins.call('DEL', bandwidth, id);
+      await plugins.call('DEL', bridgeConfig(this.#plan, attachment), id);
+      // The pair goes with the container's namespace, but some time after the last process.
+      await removeDevice(attachment.plug.port);
+    }
+    rmSync(bundleFiles(this.#places, id).network, { force: true });
+    this.#attachments.delete(id);
+    try {
+      if (this.#attachments.size === 0) await this.#close();
+      else await this.#apply();
+    } catch (error) {
+      // Rules for an address that nobody has do no harm, and the next start of an app tries again.
+      this.#journal('error', `${attachment.app} is off the network, but rules for it remain: ${asBerthError(error).message}`);
+    }
+  }
+
+  /** In this order, so that nothing is forwarded before the rules stand. */
+  async #open(): Promise<void> {
+    await this.#bridge.open();
+    await this.#apply();
+    this.#bridge.forward();
+  }
+
+  async #close(): Promise<void> {
+    if (!this.#bridge.exists && this.#bridge.forwardsForUs.length === 0) return;
+    await this.#bridge.close();
+    await runTool('nft', ['-f', '-'], `${removal(this.#plan.name).join('\n')}\n`);
+  }
+
+  async #apply(): Promise<void> {
+    const forwardsForUs = [...new Set([...this.#bridge.forwardsForUs, ...this.#bridge.toForward])];
+    await runTool('nft', ['-f', '-'], ruleset({ ...this.#plan, forwardsForUs }, [...this.#attachments.values()]));
+  }
+
+  #keep(attachment: Attachment): void {
+    replaceFileSync(bundleFiles(this.#places, attachment.id).network, JSON.stringify(attachment));
+    this.#attachments.set(attachment.id, attachment);
+  }
+}
+
+/** A file that is seen read-only in the container. */
+function file(source: string, destination: string): object {
+  return { destination, type: 'bind', source, options: ['bind', 'ro', 'nosuid', 'nodev', 'noexec'] };
+}
