@@ -36,7 +36,7 @@ const tables: Readonly<Record<string, () => string>> = {
       ['annotation', 'in `berth.yaml`', 'default', 'example', 'meaning'],
       Object.values(annotations).map(({ name, fallback, example, meaning }) => [
         code(annotationPrefix + name),
-        code(`run.${name.replace(/^stop-/, 'stop.').replace(/^network$/, 'network.mode')}`),
+        code(`run.${name.replace(/^stop-/, 'stop.').replace(/^network$/, 'network.mode').replace(/^data\.size$/, 'limits.data')}`),
         code(fallback),
         code(example),
         meaning,

@@ -119,6 +119,11 @@ export function launchOf({ name, run }: Recipe): Launch {
       networkOutbound: list(run.network?.outbound),
       networkBandwidthIn: run.network?.bandwidth?.in,
       networkBandwidthOut: run.network?.bandwidth?.out,
+      dataSize: run.limits.data,
+      volumesShare: list(run.volumes?.share),
+      volumesUse: list(run.volumes?.use),
+      busTalk: list(run.bus?.talk),
+      busOwn: list(run.bus?.own),
     },
   };
 }

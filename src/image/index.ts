@@ -1,6 +1,6 @@
 /** The package format in and out: ar, tar, control, manifest, launch settings. */
 export { annotationPrefix, annotations, parseSettings } from './settings.ts';
-export type { HealthCheck, LaunchSettings, NetworkRequest, RestartPolicy } from './settings.ts';
+export type { HealthCheck, LaunchSettings, NetworkRequest, RestartPolicy, SharedVolume, VolumeUse } from './settings.ts';
 export { defaultLimits } from './limits.ts';
 export type * from './types.ts';
 export { formatControl, formatDepends, parseControl, parseDepends } from './control.ts';

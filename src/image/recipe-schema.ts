@@ -117,9 +117,10 @@ const limits = v.strictObject(
   {
     memory: v.optional(read(parseSize)),
     pids: v.optional(wholeNumber('a whole number of processes')),
+    data: v.optional(setting(annotations.dataSize)),
     cpus: v.optional(v.pipe(matching(/^\d{1,4}(\.\d{1,3})?$/, 'a number of processors such as 0.5'), v.transform(Number), v.minValue(0.01, 'must be at least 0.01'))),
   },
-  'must have some of memory, pids, cpus',
+  'must have some of memory, pids, cpus, data',
 );
 
 const run = v.strictObject(
@@ -148,6 +149,10 @@ const run = v.strictObject(
     watchdog: v.optional(setting(annotations.watchdog)),
     migrate: v.optional(v.strictObject({ command, timeout: v.optional(setting(annotations.migrateTimeout)) }, 'must have command')),
     network: v.optional(network),
+    volumes: v.optional(
+      v.strictObject({ share: v.optional(list(setting(annotations.volumesShare))), use: v.optional(list(setting(annotations.volumesUse))) }, 'must have share or use'),
+    ),
+    bus: v.optional(v.strictObject({ talk: v.optional(list(setting(annotations.busTalk))), own: v.optional(list(setting(annotations.busOwn))) }, 'must have talk or own')),
     limits: v.optional(limits, {}),
     capabilities: v.optional(list(matching(/^CAP_[A-Z_]+$/, 'the name of a capability such as CAP_NET_BIND_SERVICE')), []),
     tmpfs: v.optional(v.record(absolutePath, read(parseSize), 'must be a map of paths to sizes'), {}),

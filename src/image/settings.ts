@@ -1,6 +1,6 @@
 import { BerthError } from '../lib/errors.ts';
 import { networkModes, parseDestination, parsePublishedPort, type Destination, type NetworkMode, type PublishedPort } from '../lib/network.ts';
-import { parseDuration, parseRate } from '../lib/units.ts';
+import { parseDuration, parseRate, parseSize } from '../lib/units.ts';
 
 /**
  * What an image says about its launch that OCI has no field for, as annotations of its `config.json` under
@@ -30,6 +30,22 @@ export interface NetworkRequest {
   readonly outbound: readonly Destination[];
   /** Bits a second in each direction, as the app sees them. */
   readonly bandwidth: { readonly in?: number; readonly out?: number };
+}
+
+/** A volume that an app lets others use. */
+export interface SharedVolume {
+  readonly name: string;
+  /** The one app that may; any that names the owner in `Depends` if undefined. */
+  readonly app?: string;
+}
+
+/** A volume of another app that an app wants to use. */
+export interface VolumeUse {
+  readonly owner: string;
+  readonly name: string;
+  /** Absolute, in the container. */
+  readonly path: string;
+  readonly access: 'read' | 'write';
 }
 
 export interface LaunchSettings {
@@ -67,6 +83,13 @@ export interface LaunchSettings {
   readonly migrate: readonly string[];
   readonly migrateTimeoutMs: number;
   readonly network: NetworkRequest;
+  /** Bytes of data that it needs at most; absent: as much as it may have. */
+  readonly dataBytes?: number;
+  readonly sharedVolumes: readonly SharedVolume[];
+  readonly volumes: readonly VolumeUse[];
+  /** Names on the system bus that it calls, and that it wants to be; `org.example.*` for those below. */
+  readonly busTalk: readonly string[];
+  readonly busOwn: readonly string[];
 }
 
 interface Annotation<T> {
@@ -122,6 +145,11 @@ export const annotations = {
   networkOutbound: annotation('network.outbound', '', '192.0.2.0/24:443/tcp,[2001:db8::]/32', 'where the app connects to; without, wherever the policy lets it; with `bridge`', list(parseDestination, 64)),
   networkBandwidthIn: annotation('network.bandwidth.in', '', '10Mbit', 'bits a second that the app needs at most to receive; with `bridge`', optional(rate)),
   networkBandwidthOut: annotation('network.bandwidth.out', '', '500kbit', 'bits a second that the app needs at most to send; with `bridge`', optional(rate)),
+  dataSize: annotation('data.size', '', '64MiB', 'the most that all its data takes ([storage](storage.md)); without, as much as the policy lets it', optional(dataSize)),
+  volumesShare: annotation('volumes.share', '', 'photos,maps:viewer', 'directories that it shares ([storage](storage.md#shared-volumes)), at `/run/volumes/<name>`: `<name>`, or `<name>:<app>` for that app only', list(sharedVolume, 16)),
+  volumesUse: annotation('volumes.use', '', 'camera/photos:/photos:ro', 'shared directories of other apps, `<app>/<name>:<path>`, with `:ro` for reading only; the app must be in `Depends`', volumeUses),
+  busTalk: annotation('bus.talk', '', 'org.example.Clock', 'names on the system bus that it calls and hears ([bus names](bus-names.md)), `org.example.*` for all below; they must be granted', list(busName, 64)),
+  busOwn: annotation('bus.own', '', 'org.example.Meter', 'names on the system bus that it takes; they must be granted', list(busName, 16)),
 } as const;
 
 /**
@@ -148,6 +176,7 @@ export function parseSettings(given: Readonly<Record<string, string>>): LaunchSe
   const command = read(annotations.healthCommand);
   const trialUptimeMs = read(annotations.trialUptime);
   const trialDeadlineMs = read(annotations.trialDeadline);
+  const dataBytes = read(annotations.dataSize);
   const settings: LaunchSettings = {
     restart: read(annotations.restart),
     restartDelayMs: read(annotations.restartDelay),
@@ -169,6 +198,11 @@ export function parseSettings(given: Readonly<Record<string, string>>): LaunchSe
     migrate: read(annotations.migrateCommand),
     migrateTimeoutMs: read(annotations.migrateTimeout),
     network: readNetwork(read),
+    ...(dataBytes === undefined ? {} : { dataBytes }),
+    sharedVolumes: read(annotations.volumesShare),
+    volumes: read(annotations.volumesUse),
+    busTalk: read(annotations.busTalk),
+    busOwn: read(annotations.busOwn),
   };
   if (command.length === 0) return settings;
   const health: HealthCheck = {
@@ -270,6 +304,40 @@ function exportName(text: string, field: string): string {
 
 function importName(text: string, field: string): string {
   return pattern(/^[a-z0-9][a-z0-9.+-]*\/[a-z0-9][a-z0-9-]{0,31}$/, 'of the form <app>/<name>')(text, field);
+}
+
+/** Less could not even hold its directories. */
+const minDataBytes = 4096;
+
+function dataSize(text: string, field: string): number {
+  const bytes = parseSize(text, field);
+  if (bytes < minDataBytes || !Number.isSafeInteger(bytes)) throw new BerthError('usage', `${field}: ${text} is less than ${minDataBytes} bytes, or more than can be counted`);
+  return bytes;
+}
+
+function sharedVolume(text: string, field: string): SharedVolume {
+  const [name = '', app, ...more] = text.split(':');
+  if (more.length > 0) throw new BerthError('usage', `${field}: "${text}" is not of the form <name> or <name>:<app>`);
+  return { name: exportName(name, field), ...(app === undefined ? {} : { app: appName(app, field) }) };
+}
+
+function volumeUses(text: string, field: string): readonly VolumeUse[] {
+  const uses = list(volumeUse, 32)(text, field);
+  const twice = uses.find(({ path }, index) => uses.findIndex((other) => other.path === path) < index);
+  if (twice !== undefined) throw new BerthError('usage', `${field}: two volumes at ${twice.path}`);
+  return uses;
+}
+
+function volumeUse(text: string, field: string): VolumeUse {
+  const [volume = '', path = '', mode, ...more] = text.split(':');
+  if (more.length > 0 || (mode !== undefined && mode !== 'ro')) throw new BerthError('usage', `${field}: "${text}" is not of the form <app>/<name>:<path> or <app>/<name>:<path>:ro`);
+  const [owner = '', name = ''] = importName(volume, field).split('/');
+  return { owner, name, path: dataPath(path, field), access: mode === 'ro' ? 'read' : 'write' };
+}
+
+/** A well-known name (D-Bus specification, "Valid Names"). */
+function busName(text: string, field: string): string {
+  return pattern(/^(?=.{3,255}$)[A-Za-z_-][\w-]*(\.[A-Za-z_-][\w-]*)+(\.\*)?$/, 'a name on a bus, such as org.example.Clock or org.example.*')(text, field);
 }
 
 /** A data directory is one directory on the host, so none lies in another. */

@@ -14,7 +14,7 @@ const maxHostnameBytes = 64;
 const hostnamePattern = /^[A-Za-z0-9.+-]{1,64}$/;
 
 /** Beyond the config that runs, the fixed profile gives nothing. */
-const noExtras: Extras = { network: { mode: 'none', ports: [] }, devices: [], busNames: [], volumes: [] };
+const noExtras: Extras = { network: { mode: 'none', ports: [] }, devices: [], busNames: [], volumes: [], hostPaths: [] };
 
 const notKnown = 'Berth does not grant this field';
 

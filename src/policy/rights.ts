@@ -119,12 +119,26 @@ export interface VolumeGrant {
   readonly access: 'read' | 'write';
 }
 
+/** A path of the host that an app sees; where it leads is looked at when the app starts. */
+export interface HostPathGrant {
+  /** Absolute, in the container. */
+  readonly destination: string;
+  /** As the app asks for it; absolute, on the host. */
+  readonly source: string;
+  /** The operator's path: what `source` leads to must be where this one leads to, or below. */
+  readonly within: string;
+  readonly access: 'read' | 'write';
+  /** Programs in it may be run. */
+  readonly exec: boolean;
+}
+
 /** What is granted beyond the config that runs, for other rooms to bring about. */
 export interface Extras {
   readonly network: NetworkGrant;
   readonly devices: readonly DeviceGrant[];
   readonly busNames: readonly BusNameRight[];
   readonly volumes: readonly VolumeGrant[];
+  readonly hostPaths: readonly HostPathGrant[];
   /** Bytes of data; undefined: no bound. */
   readonly dataBytes?: number;
 }
