@@ -9,3 +9,4 @@ export { rightsSchema } from './rights-schema.ts';
 export type * from './rights.ts';
 export type * from './types.ts';
 export { describeDecision, requireGranted } from './verdict.ts';
+export { standardDirectories, standardLinks, standardNames, standardNodes } from './standard-dev.ts';
