@@ -11,7 +11,7 @@ const floors: readonly { readonly rooms: readonly string[]; readonly ordered?: t
   { rooms: ['lib'] },
   { rooms: ['trust', 'image', 'delta'], ordered: true },
   { rooms: ['store', 'runtime', 'policy', 'feed'] },
-  { rooms: ['lifecycle'] },
+  { rooms: ['devices', 'lifecycle'], ordered: true },
   { rooms: ['update'] },
   { rooms: ['http', 'dbus'] },
   { rooms: ['cli', 'daemon', 'agent'] },

@@ -104,9 +104,37 @@ export type NetworkGrant = InstanceNetwork;
 export interface DeviceGrant {
   /** The operator's name for it. */
   readonly device: string;
-  /** Where it appears in the container, below `/dev/`. */
+  /** Of a class: the one device of it that the app asks for, by the kernel's name; undefined: all that match. */
+  readonly node?: string;
+  /** Where it appears in the container, below `/dev/`; all devices of a class in a directory of that name. */
   readonly path: string;
   readonly access: 'r' | 'w' | 'rw';
+}
+
+/** A device as far as requests are concerned: by which paths an app can mean it (`devices.d`). */
+export interface DeclaredDevice {
+  readonly name: string;
+  /** The platform's own: never handed out, whatever a policy says. */
+  readonly platform: boolean;
+  /** Its path on the host; undefined for those of a class. */
+  readonly path?: string;
+  /** Of a class: names of the kernel's, `*` standing for any text. */
+  readonly match?: string;
+}
+
+/** A rule of the control group for devices (OCI field `linux.resources.devices`); without a number: any. */
+export interface DeviceRule {
+  readonly type: 'c' | 'b';
+  readonly major?: number;
+  readonly minor?: number;
+  readonly access: DeviceGrant['access'];
+}
+
+/** What stands in for the runtime's own /dev in an app that devices were granted to. */
+export interface DeviceLoan {
+  /** Host directory to be mounted there; whoever lends the devices puts the nodes into it and takes them out. */
+  readonly directory: string;
+  readonly rules: readonly DeviceRule[];
 }
 
 /** A directory that one app shares and others use, kept across updates and restarts. */
