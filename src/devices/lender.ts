@@ -137,7 +137,11 @@ export class Lender implements DeviceLender {
 
   /** Looks at the host and brings every app's /dev into accord with it. Never throws; a fault is told. */
   async reconcile(): Promise<void> {
-    await this.#inTurn(async () => this.#reconcileNow());
+    try {
+      await this.#inTurn(async () => this.#reconcileNow());
+    } catch (error) {
+      this.#tellFault('devices', { message: `devices of apps cannot be brought up to date: ${asBerthError(error).message}` });
+    }
   }
 
   /** Every declared device at this moment. */
@@ -186,7 +190,7 @@ export class Lender implements DeviceLender {
         continue;
       }
       await this.#make(app, contents, make);
-      // What went away while its node was made is seen now.
+      // What went away while its node was made is seen at once.
       this.#watch.soon(0);
     }
   }
@@ -197,11 +201,15 @@ export class Lender implements DeviceLender {
       for (const lent of nodes) contents.set(lent.path, lent);
       this.#told.delete(app);
     } catch (error) {
-      const { message } = asBerthError(error);
-      if (this.#told.get(app) === message) return;
-      this.#told.set(app, message);
-      this.#options.tell({ type: 'app.warning', app, message });
+      this.#tellFault(app, { app, message: asBerthError(error).message });
     }
+  }
+
+  /** Each look meets the same fault again; it is told once. */
+  #tellFault(about: string, news: Pick<DeviceNews, 'app' | 'message'>): void {
+    if (this.#told.get(about) === news.message) return;
+    this.#told.set(about, news.message);
+    this.#options.tell({ type: 'app.warning', ...news });
   }
 
   #look(): readonly Presence[] {
