@@ -25,11 +25,11 @@ test('declarations are read from all files, with what they leave out', async (t)
     'c.txt': 'not read',
   });
   assert.deepEqual([faults, incomplete], [[], false]);
-  assert.deepEqual(all.map(({ origin: _, ...rest }) => rest), [
-    { name: 'adapters', description: '', place: { kind: 'class', class: 'tty', match: 'ttyUSB*' }, type: 'c', sharing: 'exclusive', busy: 'wait', platform: true },
-    { name: 'disks', description: '', place: { kind: 'class', class: 'block', match: '*' }, type: 'b', sharing: 'exclusive', busy: 'wait', platform: false },
-    { name: 'gps', description: '', place: { kind: 'link', path: '/dev/serial/by-id/x' }, type: 'c', sharing: 'exclusive', busy: 'wait', platform: false },
-    { name: 'relay', description: 'the relay', place: { kind: 'path', path: '/dev/ttyS1' }, type: 'c', sharing: 'shared', busy: 'fail', platform: false },
+  assert.deepEqual(all.map((declaration) => ({ ...declaration, origin: undefined })), [
+    { name: 'adapters', description: '', place: { kind: 'class', class: 'tty', match: 'ttyUSB*' }, type: 'c', sharing: 'exclusive', busy: 'wait', platform: true, origin: undefined },
+    { name: 'disks', description: '', place: { kind: 'class', class: 'block', match: '*' }, type: 'b', sharing: 'exclusive', busy: 'wait', platform: false, origin: undefined },
+    { name: 'gps', description: '', place: { kind: 'link', path: '/dev/serial/by-id/x' }, type: 'c', sharing: 'exclusive', busy: 'wait', platform: false, origin: undefined },
+    { name: 'relay', description: 'the relay', place: { kind: 'path', path: '/dev/ttyS1' }, type: 'c', sharing: 'shared', busy: 'fail', platform: false, origin: undefined },
   ]);
 });
 
