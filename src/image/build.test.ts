@@ -141,6 +141,7 @@ run:
   defer: 14s
   watchdog: 15s
   migrate: {command: [/bin/migrate, a b], timeout: 16s}
+  network: {mode: bridge, ports: ["8080:80", 53/udp], outbound: ["192.0.2.0/24:443/tcp", "*"], bandwidth: {in: 17Mbit, out: 18kbit}}
   limits: {memory: 64MiB, pids: 20, cpus: 0.25}
   tmpfs: {/scratch: 1MiB}
 `;
@@ -153,6 +154,13 @@ run:
     health: { command: ['/bin/true', 'a b'], intervalMs: 8000, timeoutMs: 9000, retries: 2, startPeriodMs: 11_000 },
     trialUptimeMs: 12_000, trialDeadlineMs: 13_000, trialConfirm: true, deferMs: 14_000, watchdogMs: 15_000,
     migrate: ['/bin/migrate', 'a b'], migrateTimeoutMs: 16_000,
+    network: {
+      mode: 'bridge',
+      ports: [{ hostPort: 8080, appPort: 80, protocol: 'tcp' }, { hostPort: 53, appPort: 53, protocol: 'udp' }],
+      outbound: [{ network: '192.0.2.0/24', port: 443, protocol: 'tcp' }, { network: '0.0.0.0/0' }, { network: '::/0' }],
+      bandwidth: { in: 17_000_000, out: 18_000 },
+    },
+    sharedVolumes: [], volumes: [], busTalk: [], busOwn: [],
   });
   assert.equal(control['Depends'], 'broker (>= 1), mail | postfix');
   assert.equal(control['Description'], 'A demo.\n .\n With two paragraphs.');

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { BerthError, isErrno } from '../lib/errors.ts';
 import { hostArchitectures } from './architecture.ts';
 import { bundleConfig, type Launch, launchOf } from './bundle-config.ts';
-import { neededDirectories } from './config.ts';
+import { neededPaths } from './config.ts';
 import { plainContent } from './content.ts';
 import { formatControl, parseControl } from './control.ts';
 import type { PackOptions } from './data-writer.ts';
@@ -134,7 +134,7 @@ function limitWarnings({ bytes, entries, unpackedBytes }: WrittenPackage): reado
 /** Refuses what an installation would refuse. */
 function checkBundle(config: string, kindAt: (path: string) => 'dir' | 'file' | 'symlink' | undefined): void {
   if (Buffer.byteLength(config) > defaultLimits.configBytes) throw new BerthError('too_large', `config.json: more than ${defaultLimits.configBytes} bytes`);
-  missingDirectories(neededDirectories(config), kindAt);
+  missingDirectories(neededPaths(config), kindAt);
 }
 
 function controlFields({ name, version, architecture, maintainer, depends, description }: Recipe): readonly (readonly [string, string])[] {

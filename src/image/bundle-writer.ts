@@ -86,6 +86,12 @@ export class BundleWriter {
     this.finishDir(path, { ...mountPointMeta, ...owner });
   }
 
+  /** An empty file that is no entry of the package, only a place to mount on. */
+  mountFile(path: string): void {
+    this.openFile(path);
+    this.closeFile({ ...mountPointMeta, mode: 0o644 });
+  }
+
   /** Opens the bundle itself to those who pass through. */
   finish(): void {
     const directory = openSync(this.#bundle, directoryFlags);

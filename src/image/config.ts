@@ -10,14 +10,16 @@ export function settingsOfConfig(text: string): LaunchSettings {
   return parseSettings(annotationsOf(text));
 }
 
-/** Directories of a rootfs that the runtime needs, besides those of every container; absolute paths. */
-export interface NeededDirectories {
+/** What the runtime needs of a rootfs besides the directories of every container; absolute paths. */
+export interface NeededPaths {
   /** Where the app's data is mounted. */
   readonly data: readonly string[];
   /** Where a tmpfs is mounted that the app asks for (OCI runtime specification, `mounts`). */
   readonly tmpfs: readonly string[];
   /** `process.cwd`: a runtime makes it where it is missing, and the image is not to change. */
   readonly cwd: string | undefined;
+  /** Files in the place of which the app sees files about its network. */
+  readonly files: readonly string[];
   /** `process.user`, whose the data is unless the image says otherwise. */
   readonly user: { readonly uid: number; readonly gid: number };
 }
@@ -26,8 +28,8 @@ export interface NeededDirectories {
  * What a bundle's `config.json` needs of its rootfs. Values of the wrong kind need nothing: `policy/` refuses them.
  * @throws BerthError `bad_package` as {@link settingsOfConfig}
  */
-export function neededDirectories(text: string): NeededDirectories {
-  const { data } = settingsOfConfig(text);
+export function neededPaths(text: string): NeededPaths {
+  const { data, network } = settingsOfConfig(text);
   const { mounts, process } = JSON.parse(text) as { mounts?: unknown; process?: { cwd?: unknown; user?: { uid?: unknown; gid?: unknown } | null } | null };
   const tmpfs = Array.isArray(mounts) ? mounts.filter(isTmpfs).map((mount) => mount.destination) : [];
   const { cwd, user } = process ?? {};
@@ -35,9 +37,13 @@ export function neededDirectories(text: string): NeededDirectories {
     data,
     tmpfs: tmpfs.filter(isOwn),
     cwd: typeof cwd === 'string' && isOwn(cwd) ? cwd : undefined,
+    files: network.mode === 'none' ? [] : networkFiles,
     user: { uid: idOf(user?.uid), gid: idOf(user?.gid) },
   };
 }
+
+/** What the resolver of the C library reads (resolv.conf(5), hosts(5)). */
+const networkFiles: readonly string[] = ['/etc/hosts', '/etc/resolv.conf'];
 
 /** At and below these the runtime mounts its own file systems first. */
 const standard = /^\/(proc|sys|dev|tmp|run)(\/|$)/;

@@ -1,5 +1,5 @@
 import { BerthError } from '../lib/errors.ts';
-import type { NeededDirectories } from './config.ts';
+import type { NeededPaths } from './config.ts';
 
 /** What every container has mounted (OCI runtime specification, "Default Filesystems", and /tmp and /run). */
 const standardMountPoints: readonly string[] = ['proc', 'sys', 'dev', 'tmp', 'run'];
@@ -13,7 +13,8 @@ type NodeKind = 'dir' | 'symlink' | 'file' | 'hardlink';
  * @throws BerthError `bad_package` if a mount of the app's own leads over a link or file. The standard ones and the
  * working directory are left alone then.
  */
-export function missingDirectories({ data, tmpfs, cwd }: NeededDirectories, kindAt: (path: string) => NodeKind | undefined): readonly string[] {
+export function missingDirectories(needed: NeededPaths, kindAt: (path: string) => NodeKind | undefined): readonly string[] {
+  const { data, tmpfs, cwd } = needed;
   const missing = new Set<string>();
   for (const path of standardMountPoints) if (kindAt(path) === undefined) missing.add(path);
   for (const path of [...data, ...tmpfs].map((absolute) => absolute.slice(1))) {
@@ -26,12 +27,27 @@ export function missingDirectories({ data, tmpfs, cwd }: NeededDirectories, kind
   const onTheWay = cwd === undefined ? [] : withAncestors(cwd.slice(1));
   const end = onTheWay.findIndex((path) => ![undefined, 'dir'].includes(kindAt(path)));
   if (end < 0) for (const path of onTheWay) if (kindAt(path) === undefined) missing.add(path);
+  for (const directory of parentsOf(needed.files)) if (kindAt(directory) === undefined) missing.add(directory);
   return [...missing];
 }
 
-/** Every path that {@link missingDirectories} may give. */
-export function allNeededDirectories(needed: NeededDirectories): readonly string[] {
-  return missingDirectories(needed, () => undefined);
+/**
+ * Files missing in a rootfs on which the runtime mounts others, without leading slash; empty ones are made as the
+ * directories are. Where a link is on the way, the image decides what is there.
+ */
+export function missingFiles({ files }: NeededPaths, kindAt: (path: string) => NodeKind | undefined): readonly string[] {
+  const isReal = (directory: string): boolean => [undefined, 'dir'].includes(kindAt(directory));
+  return files.map((path) => path.slice(1)).filter((path) => kindAt(path) === undefined && parentsOf([path]).every(isReal));
+}
+
+/** Every path that {@link missingDirectories} and {@link missingFiles} may give. */
+export function allNeededPaths(needed: NeededPaths): { readonly directories: readonly string[]; readonly files: readonly string[] } {
+  return { directories: missingDirectories(needed, () => undefined), files: missingFiles(needed, () => undefined) };
+}
+
+/** The directories that hold these paths. */
+function parentsOf(paths: readonly string[]): readonly string[] {
+  return paths.map((path) => path.replace(/^\//, '').replace(/\/[^/]*$/, ''));
 }
 
 /** `a`, `a/b`, `a/b/c` for `a/b/c`. */

@@ -80,6 +80,20 @@ test('missing mount points are made, without links being followed and without ch
   await refuse(classicPackage([...sample, symlink('rootfs/data', '/')]), 'bad_package', /directory \/data, on which something is mounted, leads over \/data, which is a symlink/);
 });
 
+test('files on which those about the network are mounted are made for an app that asks for one, and only where there is nothing', async () => {
+  const config = { name: 'config.json', data: JSON.stringify({ annotations: { 'org.berth.network': 'bridge' } }) };
+  const etcOf = async (...entries: readonly EntrySpec[]): Promise<string[]> => {
+    const target = newTarget();
+    const { digest } = await unpack(arArchive(berthMembers([config, dir('rootfs'), ...entries])), target);
+    assert.deepEqual(await verifyImage(target, { digest }), []);
+    const etc = join(target, 'bundle/rootfs/etc');
+    return readdirSync(etc).map((name) => `${name} ${lstatSync(join(etc, name)).size}`).toSorted();
+  };
+  assert.deepEqual(await etcOf(), ['hosts 0', 'resolv.conf 0']);
+  assert.deepEqual(await etcOf(dir('rootfs/etc'), { name: 'rootfs/etc/hosts', data: 'mine' }, symlink('rootfs/etc/resolv.conf', '/run/x')), ['hosts 4', 'resolv.conf 6']);
+  assert.deepEqual(await etcOf(symlink('rootfs/etc', 'tmp'), dir('rootfs/tmp')), []);
+});
+
 test('the same contents give the same digest, with a manifest or without, in any form and order', async () => {
   const expected = digestOf(manifestOf(sample));
   const classic = classicMembers(sample.toReversed().toSorted((a, b) => Number(a.type === tarTypes.hardlink) - Number(b.type === tarTypes.hardlink)));

@@ -17,10 +17,10 @@ import { formatManifestEntry, formatManifestHeader, manifestMember, sameFields, 
 import { LineBuffer } from './line-buffer.ts';
 import { ManifestCursor } from './manifest-cursor.ts';
 import { fileManifestStore, memoryManifestStore, type ManifestStore } from './manifest-store.ts';
-import { missingDirectories } from './mount-points.ts';
+import { missingDirectories, missingFiles } from './mount-points.ts';
 import { packageFiles, type PackageFile } from './package-archive.ts';
 import { packageMembers, type PackageMember } from './package-reader.ts';
-import { neededDirectories } from './config.ts';
+import { neededPaths } from './config.ts';
 import { freeFor, needOf, requireRoom } from './room.ts';
 import { emptyTally, type Tally } from './tally.ts';
 import { TarParser } from './tar-reader.ts';
@@ -283,11 +283,12 @@ class Unpacking {
 
   #finishBundle(unpacker: DataUnpacker, config: string | undefined): void {
     if (config !== undefined && unpacker.hasRootfs()) {
-      const needed = neededDirectories(config);
+      const needed = neededPaths(config);
       const kindAt = (path: string): ReturnType<DataUnpacker['kindAt']> => unpacker.kindAt(`${rootfsPath}/${path}`);
       for (const path of missingDirectories(needed, kindAt)) {
         this.#writer?.mountPoint(`${rootfsPath}/${path}`, needed.data.includes(`/${path}`) ? needed.user : undefined);
       }
+      for (const path of missingFiles(needed, kindAt)) this.#writer?.mountFile(`${rootfsPath}/${path}`);
     }
     unpacker.finishDirs();
     this.#writer?.finish();

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { digestHex, sha256Hex, sha256Stream, type Digest } from '../lib/digest.ts';
 import { asBerthError, BerthError, isErrno } from '../lib/errors.ts';
-import { neededDirectories } from './config.ts';
+import { neededPaths } from './config.ts';
 import { configPath, rootfsPath } from './data-unpacker.ts';
 import { comparePaths } from './entry-path.ts';
 import { imageNames } from './image-names.ts';
 import { manifestLines } from './manifest-cursor.ts';
 import type { ManifestLimits } from './manifest.ts';
 import { fileChunks } from './manifest-store.ts';
-import { allNeededDirectories } from './mount-points.ts';
+import { allNeededPaths } from './mount-points.ts';
 import type { ManifestEntry } from './types.ts';
 
 /** The manifest was within the device's limits when the image was unpacked. */
@@ -73,7 +73,7 @@ function* compareImage(directory: string, options: VerifyImageOptions): Generato
       const order = orderOf(entry, path);
       if (order < 0) yield `${entry!.path}: missing`;
       else if (order === 0) yield* compareEntry(bundle, entry!, owners, block);
-      else if (!ignored.has(path!) || !lstatSync(join(bundle, path!)).isDirectory()) yield `${path}: not in the manifest`;
+      else if (!ignored.has(mountPointAt(bundle, path!))) yield `${path}: not in the manifest`;
       if (order <= 0) entry = expected.next().value?.entry;
       if (order >= 0) path = found.next().value;
       if (turn % entriesPerTurn === 0) yield pause;
@@ -160,12 +160,19 @@ function* hashFile(path: string, block: Buffer): Generator<Finding, string, unde
   }
 }
 
-/** Paths in the bundle of directories that unpacking may have made to mount on; none where no config asks for them. */
+/** What stands at a path, as {@link mountPointsOf} says it; a file only if it is empty. */
+function mountPointAt(bundle: string, path: string): string {
+  const status = lstatSync(join(bundle, path));
+  return status.isDirectory() ? `${path}/` : status.isFile() && status.size === 0 ? path : '';
+}
+
+/** Paths in the bundle that unpacking may have made to mount on, directories with a slash; none where no config asks for them. */
 function mountPointsOf(bundle: string): ReadonlySet<string> {
   const config = join(bundle, configPath);
   if (lstatSync(config, { throwIfNoEntry: false })?.isFile() !== true) return new Set();
   try {
-    return new Set(allNeededDirectories(neededDirectories(readFileSync(config, 'utf8'))).map((path) => `${rootfsPath}/${path}`));
+    const { directories, files } = allNeededPaths(neededPaths(readFileSync(config, 'utf8')));
+    return new Set([...directories.map((path) => `${path}/`), ...files].map((path) => `${rootfsPath}/${path}`));
   } catch (error) {
     // Not a bundle's config: as it came, or damaged, which the comparison tells.
     if (error instanceof BerthError && error.code === 'bad_package') return new Set();
