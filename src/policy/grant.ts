@@ -7,6 +7,7 @@ import { maskedPaths, namespaces, readonlyPaths } from './profile.ts';
 import { Request, wrong } from './request.ts';
 import { grantResources } from './resources.ts';
 import type { Extras } from './rights.ts';
+import { seccompProfile } from './seccomp.ts';
 import type { Grant, GrantContext } from './types.ts';
 
 /** sethostname(2): `__NEW_UTS_LEN`. The name is the container's own, in its own namespace. */
@@ -58,6 +59,7 @@ export function grant(request: Json, context: GrantContext): Grant {
       resources,
       maskedPaths,
       readonlyPaths,
+      seccomp: seccompProfile(process.capabilities.bounding),
     },
   };
   return { config, decisions: decide.all, extras: noExtras };

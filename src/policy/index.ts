@@ -6,6 +6,8 @@ export { grant } from './grant.ts';
 export { meet } from './meet.ts';
 export { policyFingerprint, readPolicyRules } from './policy-file.ts';
 export { rightsSchema } from './rights-schema.ts';
+export { seccompProfile } from './seccomp.ts';
+export { callsByCapability } from './system-calls.ts';
 export type * from './rights.ts';
 export type * from './types.ts';
 export { describeDecision, requireGranted } from './verdict.ts';

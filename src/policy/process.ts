@@ -6,8 +6,14 @@ import type { GrantContext } from './types.ts';
 
 const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
+type CapabilitySet = 'bounding' | 'effective' | 'permitted' | 'inheritable' | 'ambient';
+
+export interface GrantedProcess extends Readonly<Record<string, unknown>> {
+  readonly capabilities: Readonly<Record<CapabilitySet, readonly string[]>>;
+}
+
 /** `process` of the config that runs (OCI runtime specification, "Process"). */
-export function grantProcess(request: Request, context: Pick<GrantContext, 'busPath'>, decide: Decisions): Readonly<Record<string, unknown>> {
+export function grantProcess(request: Request, context: Pick<GrantContext, 'busPath'>, decide: Decisions): GrantedProcess {
   const args = request.strings('args') ?? [];
   if (args.length === 0 || args[0] === '') {
     throw new BerthError('bad_package', `config.json: ${request.at('args')} names no program to run`);
@@ -76,7 +82,7 @@ function requireNoZeros(path: string, texts: readonly string[]): void {
 }
 
 /** One set for all: what is asked for in `bounding` and allowed. Ambient and inheritable sets stay empty. */
-function grantCapabilities(request: Request | undefined, decide: Decisions): Readonly<Record<string, readonly string[]>> {
+function grantCapabilities(request: Request | undefined, decide: Decisions): GrantedProcess['capabilities'] {
   const bounding = request?.strings('bounding') ?? [];
   for (const name of ['effective', 'permitted', 'inheritable', 'ambient']) request?.strings(name);
   bounding.forEach((capability, index) => {

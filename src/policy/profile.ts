@@ -19,11 +19,13 @@ export const allowedCapabilities: ReadonlySet<string> = new Set([
 
 /** The kernel's interfaces that tell of, or change, the host. */
 export const maskedPaths = [
-  '/proc/acpi', '/proc/asound', '/proc/interrupts', '/proc/kcore', '/proc/keys', '/proc/latency_stats',
-  '/proc/timer_list', '/proc/timer_stats', '/proc/sched_debug', '/proc/scsi', '/sys/firmware', '/sys/devices/virtual/powercap',
+  '/proc/acpi', '/proc/asound', '/proc/config.gz', '/proc/interrupts', '/proc/iomem', '/proc/ioports', '/proc/kallsyms', '/proc/kcore', '/proc/key-users', '/proc/keys',
+  '/proc/kmsg', '/proc/kpagecgroup', '/proc/kpagecount', '/proc/kpageflags', '/proc/latency_stats', '/proc/mtrr', '/proc/pagetypeinfo', '/proc/sched_debug', '/proc/scsi',
+  '/proc/slabinfo', '/proc/timer_list', '/proc/timer_stats', '/proc/vmallocinfo',
+  '/sys/devices/virtual/powercap', '/sys/firmware', '/sys/fs/bpf', '/sys/fs/cgroup', '/sys/fs/pstore', '/sys/kernel/debug', '/sys/kernel/security', '/sys/kernel/tracing',
 ] as const;
 
-export const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'] as const;
+export const readonlyPaths = ['/proc/bus', '/proc/driver', '/proc/fs', '/proc/irq', '/proc/pressure', '/proc/sys', '/proc/sysrq-trigger', '/proc/tty'] as const;
 
 export interface Mount {
   readonly destination: string;

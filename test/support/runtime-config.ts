@@ -9,6 +9,8 @@ export interface SafeConfigOptions {
   readonly uid?: number;
   readonly capabilities?: readonly string[];
   readonly memoryBytes?: number;
+  /** `linux.seccomp`; by default none. */
+  readonly seccomp?: unknown;
 }
 
 const namespaces = ['pid', 'mount', 'ipc', 'uts', 'network', 'cgroup'] as const;
@@ -43,6 +45,7 @@ export function safeConfig(options: SafeConfigOptions): OciConfig {
         pids: { limit: 64 },
         ...(options.memoryBytes === undefined ? {} : { memory: { limit: options.memoryBytes, swap: options.memoryBytes } }),
       },
+      ...(options.seccomp === undefined ? {} : { seccomp: options.seccomp }),
       maskedPaths: ['/proc/kcore', '/proc/keys', '/proc/timer_list', '/sys/firmware'],
       readonlyPaths: ['/proc/sys', '/proc/sysrq-trigger'],
     },
