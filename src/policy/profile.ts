@@ -22,7 +22,7 @@ export const maskedPaths = [
   '/proc/acpi', '/proc/asound', '/proc/config.gz', '/proc/interrupts', '/proc/iomem', '/proc/ioports', '/proc/kallsyms', '/proc/kcore', '/proc/key-users', '/proc/keys',
   '/proc/kmsg', '/proc/kpagecgroup', '/proc/kpagecount', '/proc/kpageflags', '/proc/latency_stats', '/proc/mtrr', '/proc/pagetypeinfo', '/proc/sched_debug', '/proc/scsi',
   '/proc/slabinfo', '/proc/timer_list', '/proc/timer_stats', '/proc/vmallocinfo',
-  '/sys/devices/virtual/powercap', '/sys/firmware', '/sys/fs/bpf', '/sys/fs/cgroup', '/sys/fs/pstore', '/sys/kernel/debug', '/sys/kernel/security', '/sys/kernel/tracing',
+  '/sys/devices/virtual/powercap', '/sys/firmware', '/sys/fs/bpf', '/sys/fs/pstore', '/sys/kernel/debug', '/sys/kernel/security', '/sys/kernel/tracing',
 ] as const;
 
 export const readonlyPaths = ['/proc/bus', '/proc/driver', '/proc/fs', '/proc/irq', '/proc/pressure', '/proc/sys', '/proc/sysrq-trigger', '/proc/tty'] as const;
