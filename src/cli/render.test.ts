@@ -90,6 +90,7 @@ test('text from apps cannot reach the terminal as control characters', () => {
   const everything = app(hostile, {
     version: hostile, description: hostile, state: 'failed', reason: { code: 'exited', message: hostile, at: now },
     withheld: [{ path: hostile, why: hostile }],
+    network: { mode: 'bridge', addresses: [hostile], ports: [hostile], outbound: [hostile] },
   });
   const outputs = [
     renderApps([everything], [], now, { width: 80, colour: true }),

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDepends, parseSettings, type LaunchSettings } from '../image/index.ts';
 import { BerthError } from '../lib/errors.ts';
-import { planLaunch, readLaunch, withheldOf, type LaunchPlan, type LaunchRequest } from '../lifecycle/index.ts';
+import { foresee, planLaunch, readLaunch, withheldOf, type LaunchPlan, type LaunchRequest } from '../lifecycle/index.ts';
 import type { Exchange, Runtime } from '../runtime/index.ts';
 import type { AppRow, Store } from '../store/index.ts';
 
@@ -33,6 +33,7 @@ export function openLauncher({ store, runtime, exchange, openBus }: LauncherOpti
       return {
         settings,
         withheld: withheldOf(launch, app.name),
+        network: foresee(launch, app.name).extras.network,
         dependsOn: parseDepends(image.depends).flatMap((dependency) => dependency.map((alternative) => alternative.name)),
         spec: async (id) => {
           const exportPaths = await openAll(settings.exports, (name) => exchange.open(app.name, name));
@@ -41,7 +42,7 @@ export function openLauncher({ store, runtime, exchange, openBus }: LauncherOpti
             return exchange.open(provider, name);
           });
           const busPath = await openBus(app.name);
-          const { config } = planLaunch(launch, {
+          const { config, extras } = planLaunch(launch, {
             app: app.name,
             bundle: store.imagePaths(app.image).bundle,
             data: store.dataPath(app.name, app.dataGeneration),
@@ -50,7 +51,7 @@ export function openLauncher({ store, runtime, exchange, openBus }: LauncherOpti
             importPaths,
             busPath,
           });
-          return { id, app: app.name, config };
+          return { id, app: app.name, config, network: extras.network };
         },
       };
     },

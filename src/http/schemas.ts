@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { errorTable, type ErrorCode } from '../lib/errors.ts';
+import { networkModes } from '../lib/network.ts';
 import { eventTypes, reasonCodes } from '../lifecycle/index.ts';
 
 /**
@@ -33,6 +34,14 @@ export const withheld = v.object({
   why: v.string(),
 });
 
+const network = v.object({
+  mode: v.picklist(networkModes),
+  addresses: v.pipe(v.array(v.string()), v.description('on the bridge, with the length of their networks')),
+  ports: v.pipe(v.array(v.string()), v.description('8080:80/tcp: port of the device, port of the app')),
+  outbound: v.exactOptional(v.pipe(v.array(v.string()), v.description('where it may connect to; absent: the public internet, or with host everywhere'))),
+  bandwidth: v.exactOptional(v.object({ in: v.exactOptional(count), out: v.exactOptional(count) })),
+});
+
 export const app = v.object({
   name: v.string(),
   version: v.string(),
@@ -48,6 +57,7 @@ export const app = v.object({
   lastExit: v.exactOptional(lastExit),
   reason: v.exactOptional(reason),
   watchdogMs: v.exactOptional(v.pipe(count, v.description('it must say at least this often that it lives'))),
+  network: v.exactOptional(v.pipe(network, v.description('absent for an app without one'))),
   withheld: v.array(withheld),
 });
 

@@ -1,11 +1,13 @@
 import { BerthError } from '../lib/errors.ts';
+import { formatDestination, formatPublishedPort } from '../lib/network.ts';
+import type { NetworkGrant } from '../policy/index.ts';
 import type { ExecSession, ExecSpec } from '../runtime/index.ts';
 import type { AppRow } from '../store/index.ts';
 import { Actor } from './actor.ts';
 import { phases } from './machine.ts';
 import { judgeAtBoot } from './records.ts';
 import type { Tools } from './tools.ts';
-import type { AppFigures, AppStatus } from './types.ts';
+import type { AppFigures, AppStatus, NetworkStatus } from './types.ts';
 
 /** One app as people and the supervisor see it: what can be done with it, and what can be told of it. */
 export class App {
@@ -52,7 +54,19 @@ export class App {
       ...(record.lastEnd === undefined ? {} : { lastExit: record.lastEnd.exit }),
       ...(reason === undefined ? {} : { reason }),
       ...(profile.settings.watchdogMs === 0 ? {} : { watchdogMs: profile.settings.watchdogMs }),
+      ...(profile.network === undefined || profile.network.mode === 'none' ? {} : { network: this.#network(profile.network) }),
       withheld: profile.withheld,
+    };
+  }
+
+  #network({ mode, ports, outbound, bandwidth }: NetworkGrant): NetworkStatus {
+    const { instance } = this.#actor;
+    return {
+      mode,
+      addresses: instance === undefined ? [] : this.#tools.runtime.addresses(instance.id),
+      ports: ports.map(formatPublishedPort),
+      ...(outbound === undefined ? {} : { outbound: outbound.map(formatDestination) }),
+      ...(bandwidth === undefined ? {} : { bandwidth }),
     };
   }
 

@@ -1,5 +1,5 @@
 /** The supervisor: one state machine per app, restart policy, health, order of start and stop. */
-export { planLaunch, readLaunch, withheldOf } from './launch.ts';
+export { foresee, planLaunch, readLaunch, withheldOf } from './launch.ts';
 export type { LaunchPlaces, LaunchRequest } from './launch.ts';
 export { describeMachine } from './machine.ts';
 export { startOrder } from './order.ts';

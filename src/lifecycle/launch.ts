@@ -48,9 +48,14 @@ export function planLaunch({ request, settings }: LaunchRequest, places: LaunchP
   });
 }
 
+/** What would be granted, wherever it runs. */
+export function foresee(launch: LaunchRequest, app: string): Pick<Grant, 'decisions' | 'extras'> {
+  const nowhere = new Map<string, string>();
+  return planLaunch(launch, { app, bundle: '/', data: '/', cgroupPath: '/', exportPaths: nowhere, importPaths: nowhere });
+}
+
 /** What would be withheld, wherever it runs. */
 export function withheldOf(launch: LaunchRequest, app: string): readonly WithheldField[] {
-  const nowhere = new Map<string, string>();
-  return planLaunch(launch, { app, bundle: '/', data: '/', cgroupPath: '/', exportPaths: nowhere, importPaths: nowhere }).decisions.flatMap(({ path, verdict, why = '' }) => (verdict === 'granted' ? [] : [{ path, why }]));
+  return foresee(launch, app).decisions.flatMap(({ path, verdict, why = '' }) => (verdict === 'granted' ? [] : [{ path, why }]));
 }
 

@@ -2,13 +2,15 @@ import { type LaunchSettings, parseSettings } from '../image/index.ts';
 import { asBerthError, type BerthError } from '../lib/errors.ts';
 import type { InstanceSpec } from '../runtime/index.ts';
 import type { AppRow } from '../store/index.ts';
-import type { WithheldField } from '../policy/index.ts';
+import type { NetworkGrant, WithheldField } from '../policy/index.ts';
 
 /** All that the supervisor must know to run an app. */
 export interface LaunchPlan {
   readonly settings: LaunchSettings;
   /** What the app's config asked for and does not get. */
   readonly withheld: readonly WithheldField[];
+  /** How it is on a network; absent: not at all. */
+  readonly network?: NetworkGrant;
   /** Names in `Depends`, of apps or of anything else: those that are not apps on this device do not matter here. */
   readonly dependsOn: readonly string[];
   /** What to run, as an instance with this id. May make what the instance needs on the host. */
@@ -23,7 +25,7 @@ export interface LaunchPlan {
 export type Prepare = (app: AppRow) => LaunchPlan;
 
 /** The part of a plan that is kept between starts. */
-export interface Profile extends Pick<LaunchPlan, 'settings' | 'withheld' | 'dependsOn'> {
+export interface Profile extends Pick<LaunchPlan, 'settings' | 'withheld' | 'network' | 'dependsOn'> {
   /** Why there is no plan; the rest is then made of defaults. */
   readonly fault?: BerthError;
 }
@@ -38,6 +40,6 @@ export function profile(prepare: Prepare, row: AppRow): Profile {
 }
 
 /** Lets go of the rest of the plan, which may be large. */
-export function profileOf({ settings, withheld, dependsOn }: LaunchPlan): Profile {
-  return { settings, withheld, dependsOn };
+export function profileOf({ settings, withheld, network, dependsOn }: LaunchPlan): Profile {
+  return { settings, withheld, dependsOn, ...(network === undefined ? {} : { network }) };
 }

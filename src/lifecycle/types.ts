@@ -1,4 +1,5 @@
 import type { Digest } from '../lib/digest.ts';
+import type { NetworkMode } from '../lib/network.ts';
 import type { WithheldField } from '../policy/index.ts';
 import type { ExecSession, ExecSpec, InstanceExit, InstanceFigures, LogLine, LogQuery } from '../runtime/index.ts';
 import type { AppRow, DesiredState } from '../store/index.ts';
@@ -47,8 +48,23 @@ export interface AppStatus {
   readonly reason?: Reason;
   /** It must say at least this often that it lives; absent if its image declares no watchdog. */
   readonly watchdogMs?: number;
+  /** Absent for an app without a network. */
+  readonly network?: NetworkStatus;
   /** What the app's config asked for and did not get: JSON path and why. */
   readonly withheld: readonly WithheldField[];
+}
+
+/** How an app is on a network, as it is written in policies and packages. */
+export interface NetworkStatus {
+  readonly mode: NetworkMode;
+  /** Of its instance on the bridge, with the length of their networks. */
+  readonly addresses: readonly string[];
+  /** `8080:80/tcp`: port of the device, port of the app. */
+  readonly ports: readonly string[];
+  /** Where it may connect to; absent: the public internet, or with `host` everywhere. */
+  readonly outbound?: readonly string[];
+  /** Bits a second. */
+  readonly bandwidth?: { readonly in?: number; readonly out?: number };
 }
 
 export interface AppFigures extends InstanceFigures {

@@ -1,5 +1,5 @@
-import type { AppFigures, AppStatus } from '../../lifecycle/index.ts';
-import { formatDuration, formatSize } from '../../lib/units.ts';
+import type { AppFigures, AppStatus, NetworkStatus } from '../../lifecycle/index.ts';
+import { formatDuration, formatRate, formatSize } from '../../lib/units.ts';
 import type { UpdateStatus } from '../../update/index.ts';
 import type { Command } from '../command.ts';
 import { formatTime, healthSpan, memoryOf, noteOf, stateSpan, uptimeSpan } from '../format.ts';
@@ -38,12 +38,21 @@ export function renderApp(app: AppStatus, { figures, updates, now }: Surrounding
     fields.push(['Memory', span(memoryOf(figures, false))], ['Processes', span(String(figures.processes))]);
     if (figures.memoryLimitBytes !== undefined) fields.push(['Memory limit', span(formatSize(figures.memoryLimitBytes))]);
   }
+  if (app.network !== undefined) fields.push(...networkFields(app.network));
   fields.push(...trialFields(app.name, updates));
   if (app.lastExit !== undefined) fields.push(['Last end', span(`${app.lastExit.reason.message}, ${formatTime(app.lastExit.at)}`)]);
   const text = renderFields(fields, surface);
   if (app.withheld.length === 0) return text;
   const rows = app.withheld.map(({ path, why }) => [span(`  ${path}`), span(why)]);
   return `${text}\nAsked for in config.json and not granted:\n${renderTable([{ title: '  FIELD', least: 12 }, { title: 'WHY', least: 20 }], rows, surface)}`;
+}
+
+function networkFields({ mode, addresses, ports, outbound, bandwidth = {} }: NetworkStatus): readonly [string, Span][] {
+  const rate = (direction: 'in' | 'out'): readonly string[] => (bandwidth[direction] === undefined ? [] : [`${formatRate(bandwidth[direction])} ${direction}`]);
+  const lists: readonly [string, readonly string[]][] = [['Addresses', addresses], ['Ports', ports], ['Bandwidth', [...rate('in'), ...rate('out')]]];
+  const fields = lists.flatMap(([title, items]): [string, Span][] => (items.length === 0 ? [] : [[title, span(items.join(', '))]]));
+  if (mode === 'bridge') fields.push(['Outbound', span(outbound === undefined ? 'the public internet' : outbound.join(', ') || 'nowhere')]);
+  return [['Network', span(mode)], ...fields];
 }
 
 /** The trial that the app is in, if any. */
