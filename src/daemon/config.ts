@@ -81,7 +81,9 @@ export interface Config {
   readonly updates: UpdateRules;
 }
 
-export const defaultConfigPath = '/etc/berth/berthd.yaml';
+/** Where the operator's files are. */
+export const configDirectory = '/etc/berth';
+export const defaultConfigPath = `${configDirectory}/berthd.yaml`;
 
 /**
  * Reads the configuration file; the default one may be missing. Options of the command line win.

@@ -11,7 +11,7 @@ import { openSupervisor } from '../lifecycle/index.ts';
 import { openExchange, openRuntime } from '../runtime/index.ts';
 import { openStore } from '../store/index.ts';
 import { openFolders, openUpdates, readPlatform, recoverUpdates, type UpdatesOptions } from '../update/index.ts';
-import type { Config } from './config.ts';
+import { configDirectory, type Config } from './config.ts';
 import { examineHost } from './doctor.ts';
 import { openLauncher } from './launcher.ts';
 
@@ -52,6 +52,7 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
     cgroupParent: config.cgroupParent,
     ...(config.runtime === undefined ? {} : { oci: config.runtime }),
     logs: config.logs,
+    forbidden: [config.root, configDirectory],
     network: config.network,
     clock,
     journal,

@@ -16,6 +16,10 @@ export interface NeededPaths {
   readonly data: readonly string[];
   /** Where a tmpfs is mounted that the app asks for (OCI runtime specification, `mounts`). */
   readonly tmpfs: readonly string[];
+  /** Where volumes of other apps are mounted. */
+  readonly volumes: readonly string[];
+  /** Where directories or files of the host are mounted that the app asks for; made as directories where nothing is. */
+  readonly host: readonly string[];
   /** `process.cwd`: a runtime makes it where it is missing, and the image is not to change. */
   readonly cwd: string | undefined;
   /** Files in the place of which the app sees files about its network. */
@@ -29,13 +33,15 @@ export interface NeededPaths {
  * @throws BerthError `bad_package` as {@link settingsOfConfig}
  */
 export function neededPaths(text: string): NeededPaths {
-  const { data, network } = settingsOfConfig(text);
+  const { data, network, volumes } = settingsOfConfig(text);
   const { mounts, process } = JSON.parse(text) as { mounts?: unknown; process?: { cwd?: unknown; user?: { uid?: unknown; gid?: unknown } | null } | null };
-  const tmpfs = Array.isArray(mounts) ? mounts.filter(isTmpfs).map((mount) => mount.destination) : [];
+  const given: readonly unknown[] = Array.isArray(mounts) ? mounts : [];
   const { cwd, user } = process ?? {};
   return {
     data,
-    tmpfs: tmpfs.filter(isOwn),
+    tmpfs: given.filter(isTmpfs).map((mount) => mount.destination).filter(isOwn),
+    volumes: volumes.map(({ path }) => path).filter(isOwn),
+    host: given.filter(isHost).map((mount) => mount.destination).filter(isOwn),
     cwd: typeof cwd === 'string' && isOwn(cwd) ? cwd : undefined,
     files: network.mode === 'none' ? [] : networkFiles,
     user: { uid: idOf(user?.uid), gid: idOf(user?.gid) },
@@ -55,6 +61,19 @@ function isOwn(path: string): boolean {
 function isTmpfs(mount: unknown): mount is { readonly destination: string } {
   const { type, destination } = (mount ?? {}) as { type?: unknown; destination?: unknown };
   return type === 'tmpfs' && typeof destination === 'string';
+}
+
+function isHost(mount: unknown): mount is { readonly destination: string } {
+  const { type, destination, options } = (mount ?? {}) as { type?: unknown; destination?: unknown; options?: unknown };
+  return typeof destination === 'string' && isBindMount(type, Array.isArray(options) ? options : []);
+}
+
+/**
+ * True if a mount (OCI runtime specification, "Mounts") shows a directory or file of the host: of type `bind`, or of
+ * another with an option that mount(8) turns into a bind mount.
+ */
+export function isBindMount(type: unknown, options: readonly unknown[]): boolean {
+  return type === 'bind' || options.includes('bind') || options.includes('rbind');
 }
 
 function idOf(value: unknown): number {

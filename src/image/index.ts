@@ -17,7 +17,7 @@ export { packPayload, payloadSize } from './payload-writer.ts';
 export type { PayloadFile } from './payload-writer.ts';
 export { verifyImage } from './verify-image.ts';
 export type { VerifyImageOptions } from './verify-image.ts';
-export { settingsOfConfig } from './config.ts';
+export { isBindMount, settingsOfConfig } from './config.ts';
 export { isPlainAbsolutePath } from './entry-path.ts';
 export { buildPackage } from './build.ts';
 export type { BuildOptions, BuildReport } from './build.ts';

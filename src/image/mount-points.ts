@@ -10,23 +10,25 @@ type NodeKind = 'dir' | 'symlink' | 'file' | 'hardlink';
  * Directories missing in a rootfs that the runtime would make or mount something on, parents first, without leading
  * slash: the standard ones and those that the app needs. They are made when an image is unpacked, because it never
  * changes later; they are no part of the content manifest, and a check of the image against it leaves them out.
- * @throws BerthError `bad_package` if a mount of the app's own leads over a link or file. The standard ones and the
- * working directory are left alone then.
+ * @throws BerthError `bad_package` if a mount of the app's own leads over a link or file. The standard ones, the
+ * working directory and what the host is mounted on are left alone then.
  */
 export function missingDirectories(needed: NeededPaths, kindAt: (path: string) => NodeKind | undefined): readonly string[] {
-  const { data, tmpfs, cwd } = needed;
+  const { data, tmpfs, volumes, host, cwd } = needed;
   const missing = new Set<string>();
   for (const path of standardMountPoints) if (kindAt(path) === undefined) missing.add(path);
-  for (const path of [...data, ...tmpfs].map((absolute) => absolute.slice(1))) {
+  for (const path of [...data, ...volumes, ...tmpfs].map((absolute) => absolute.slice(1))) {
     for (const ancestor of withAncestors(path)) {
       const kind = kindAt(ancestor);
       if (kind === undefined) missing.add(ancestor);
       else if (kind !== 'dir') throw new BerthError('bad_package', `config.json: the directory /${path}, on which something is mounted, leads over /${ancestor}, which is a ${kind} in the rootfs`);
     }
   }
-  const onTheWay = cwd === undefined ? [] : withAncestors(cwd.slice(1));
-  const end = onTheWay.findIndex((path) => ![undefined, 'dir'].includes(kindAt(path)));
-  if (end < 0) for (const path of onTheWay) if (kindAt(path) === undefined) missing.add(path);
+  for (const absolute of [...(cwd === undefined ? [] : [cwd]), ...host]) {
+    const onTheWay = withAncestors(absolute.slice(1));
+    const end = onTheWay.findIndex((path) => ![undefined, 'dir'].includes(kindAt(path)));
+    if (end < 0) for (const path of onTheWay) if (kindAt(path) === undefined) missing.add(path);
+  }
   for (const directory of parentsOf(needed.files)) if (kindAt(directory) === undefined) missing.add(directory);
   return [...missing];
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isBindMount } from '../image/index.ts';
 import { Decisions } from './decisions.ts';
-import { grantHostPath, isHostMount } from './host-paths.ts';
+import { grantHostPath } from './host-paths.ts';
 import { Request } from './request.ts';
 import type { Decision, HostPathGrant, HostPathRight, PolicyRule } from './rights.ts';
 
@@ -57,6 +58,6 @@ for (const [what, source, more] of [
 }
 
 test('a bind mount is known in every disguise', () => {
-  for (const [type, options] of [['bind', []], ['none', ['bind']], ['', ['rbind']], ['tmpfs', ['rbind', 'size=1m']], ['proc', ['bind']]] as const) assert.equal(isHostMount(type, options), true, type);
-  assert.equal(isHostMount('tmpfs', ['ro']), false);
+  for (const [type, options] of [['bind', []], ['none', ['bind']], ['', ['rbind']], ['tmpfs', ['rbind', 'size=1m']], ['proc', ['bind']]] as const) assert.equal(isBindMount(type, options), true, type);
+  assert.equal(isBindMount('tmpfs', ['ro']), false);
 });

@@ -1,19 +1,11 @@
 import { isPlainAbsolutePath } from '../image/index.ts';
 import type { Decisions } from './decisions.ts';
-import { standardMounts } from './profile.ts';
+import { standardMounts, type Mount } from './profile.ts';
 import type { Request } from './request.ts';
 import type { HostPathGrant, HostPathRight, Rights } from './rights.ts';
 
 /** The kernel's own file systems: never of the host, and never covered in the container. */
 const kernelTrees = ['/proc', '/sys', '/dev'] as const;
-
-/**
- * True if a mount (OCI runtime specification, "Mounts") shows a directory or file of the host: of type `bind`, or of
- * another with an option that mount(8) turns into a bind mount.
- */
-export function isHostMount(type: string, options: readonly string[]): boolean {
-  return type === 'bind' || options.includes('bind') || options.includes('rbind');
-}
 
 /**
  * A mount of the host's: granted if its source lies at or below a path that the operator lists, the longest such path
@@ -42,6 +34,14 @@ export function grantHostPath(asked: Request, rights: Pick<Rights, 'hostPaths'>,
   if (wantsWrite && access === 'read') decide.limited(asked.path, asked.all, `the policy lets this app read ${right.path}, not write it (rights: host-paths, access: write); ask for it with the option "ro"`, given);
   else decide.granted(asked.path, asked.all, given);
   return grant;
+}
+
+/**
+ * Its mount: never with set-user-ID programs or devices; without what is mounted below it, before or after, since options
+ * would not reach that.
+ */
+export function hostPathMount({ destination, source, access, exec }: HostPathGrant): Mount {
+  return { destination, type: 'bind', source, options: ['bind', 'private', 'nosuid', 'nodev', ...(exec ? [] : ['noexec']), access === 'read' ? 'ro' : 'rw'] };
 }
 
 /** The right about the longest path that holds this one. */

@@ -1,6 +1,6 @@
 import type { Json } from '../lib/json.ts';
 import type { NetworkMode } from '../lib/network.ts';
-import type { InstanceNetwork } from '../runtime/index.ts';
+import type { InstanceHostPath, InstanceNetwork } from '../runtime/index.ts';
 
 /**
  * What an app may be granted at most: the words in which an operator's policy (`policy.d/*.yaml`) and the bound of an
@@ -148,13 +148,7 @@ export interface VolumeGrant {
 }
 
 /** A path of the host that an app sees; where it leads is looked at when the app starts. */
-export interface HostPathGrant {
-  /** Absolute, in the container. */
-  readonly destination: string;
-  /** As the app asks for it; absolute, on the host. */
-  readonly source: string;
-  /** The operator's path: what `source` leads to must be where this one leads to, or below. */
-  readonly within: string;
+export interface HostPathGrant extends InstanceHostPath {
   readonly access: 'read' | 'write';
   /** Programs in it may be run. */
   readonly exec: boolean;

@@ -13,6 +13,8 @@ export interface Places {
   readonly oci: string;
   /** conmon's attach sockets, each through a symbolic link named by the id that conmon leaves behind. */
   readonly attach: string;
+  /** Where paths of the host are mounted while a container is made; never removed recursively. */
+  readonly hostPaths: string;
   /** Name of the OCI runtime that made what is in `oci`. */
   readonly choice: string;
   /** Says which families of addresses the host forwards only because the runtime had it do so. */
@@ -49,6 +51,7 @@ export function placesIn(runDir: string): Places {
     execs: join(runDir, 'execs'),
     oci: join(runDir, 'oci'),
     attach: join(runDir, 'attach'),
+    hostPaths: join(runDir, 'host-paths'),
     choice: join(runDir, 'oci-runtime'),
     forwarding: join(runDir, 'forwarding'),
   };

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ifThere, namesIn, readIfThere } from './files.ts';
+import { sweepHostPaths } from './host-paths.ts';
 import { bundleFiles, isInstanceId } from './places.ts';
 import type { Room } from './room.ts';
 
@@ -43,6 +44,7 @@ function instanceOf(name: string): string {
 export async function sweepInstances(room: Room, known: ReadonlySet<string>): Promise<readonly string[]> {
   const { places, cgroups } = room;
   await endStrayMonitors(room, known);
+  await sweepHostPaths(places.hostPaths);
   const directories = [places.bundles, places.oci, places.exits, places.syncs, places.attach];
   const present = new Set(directories.flatMap((directory) => namesIn(directory)).map(instanceOf).filter((id) => isInstanceId(id)));
   const appsOf = (ids: Iterable<string>): Set<string | undefined> => new Set([...ids].map((id) => readIfThere(bundleFiles(places, id).app)));

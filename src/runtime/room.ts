@@ -23,6 +23,8 @@ export interface Room {
   readonly execs: DirectoryWatch;
   readonly clock: Clock;
   readonly journal: Journal;
+  /** Directories of the host of which no app sees anything. */
+  readonly forbidden: readonly string[];
   /** `/proc/sys/kernel/random/boot_id`. */
   readonly bootId: string;
 }

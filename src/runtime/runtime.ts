@@ -34,6 +34,8 @@ export interface RuntimeOptions {
   readonly oci?: string;
   readonly conmon?: string;
   readonly logs?: Partial<LogBounds>;
+  /** Directories of which no app sees anything, besides the run and log directories: the store, the configuration. */
+  readonly forbidden?: readonly string[];
   readonly network?: NetworkOptions;
   readonly clock: Clock;
   readonly journal: Journal;
@@ -55,7 +57,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   if (conmon === undefined) throw new BerthError('unavailable', 'conmon is not installed; install the package conmon');
   const places = placesIn(runDir);
   mkdirSync(runDir, { recursive: true, mode: 0o711 });
-  for (const path of [places.bundles, places.exits, places.syncs, places.execs, places.oci, places.attach]) {
+  for (const path of [places.bundles, places.exits, places.syncs, places.execs, places.oci, places.attach, places.hostPaths]) {
     mkdirSync(path, { recursive: true, mode: 0o700 });
   }
   const cgroups = new Cgroups(options.cgroupParent ?? '/berth', clock);
@@ -75,6 +77,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     execs: new DirectoryWatch(places.execs),
     clock,
     journal,
+    forbidden: [runDir, options.logDir, ...(options.forbidden ?? [])],
     bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
   });
 }

@@ -4,6 +4,7 @@ import { asBerthError, BerthError, isErrno } from '../lib/errors.ts';
 import { identifyProcess, isAlive, type ProcessIdentity } from '../lib/process.ts';
 import { monitorMessage, parseSyncFile, startConmon, type SyncMessage } from './conmon.ts';
 import { readIfThere } from './files.ts';
+import { stageHostPaths } from './host-paths.ts';
 import { plainMessage } from './oci-runtime.ts';
 import { bundleFiles, isInstanceId, type BundleFiles } from './places.ts';
 import { removeInstance } from './remove.ts';
@@ -39,7 +40,8 @@ export async function startInstance(room: Room, spec: InstanceSpec): Promise<Ins
 async function createAndStart(room: Room, spec: InstanceSpec, files: BundleFiles): Promise<InstanceRecord> {
   const { id, app } = spec;
   writeFileSync(files.app, app);
-  const config = await room.networks.prepare(spec, files);
+  await using hostPaths = await stageHostPaths(spec.hostPaths ?? [], id, room.places.hostPaths, room.forbidden);
+  const config = hostPaths.place(await room.networks.prepare(spec, files));
   writeFileSync(files.config, JSON.stringify(config), { mode: 0o600 });
   const log = room.logs.prepare(app);
   const command = { id, places: room.places, files, oci: room.oci, ...(log === undefined ? {} : { log }) };

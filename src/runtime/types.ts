@@ -17,6 +17,16 @@ export interface InstanceNetwork {
   readonly bandwidth?: { readonly in?: number; readonly out?: number };
 }
 
+/** A path of the host that an instance sees. */
+export interface InstanceHostPath {
+  /** Absolute, in the container. */
+  readonly destination: string;
+  /** As the app asks for it; absolute, on the host. */
+  readonly source: string;
+  /** The operator's path: what `source` leads to must be where this one leads to, or below. */
+  readonly within: string;
+}
+
 /** What is needed to run one instance of an app. */
 export interface InstanceSpec {
   /** 64 hexadecimal digits; the container's id in the OCI runtime, stable for the life of the instance. */
@@ -26,6 +36,8 @@ export interface InstanceSpec {
   readonly config: OciConfig;
   /** Without, or with mode `none`: loopback only. `config` must not have a network namespace with mode `host`, and must have one of its own otherwise. */
   readonly network?: InstanceNetwork;
+  /** Mounts of `config`, by destination and source, that show the host: where they lead is looked at first. */
+  readonly hostPaths?: readonly InstanceHostPath[];
 }
 
 /** What identifies a running instance durably: kept in the database, enough to take it over after a restart. */

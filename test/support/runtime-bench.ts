@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../src/lib/clock.ts';
-import { openRuntime, type InstanceExit, type InstanceRecord, type LogLine, type LogQuery, type Runtime, type RuntimeOptions } from '../../src/runtime/index.ts';
+import { openRuntime, type InstanceExit, type InstanceRecord, type InstanceSpec, type LogLine, type LogQuery, type Runtime, type RuntimeOptions } from '../../src/runtime/index.ts';
 import { makeRootfs } from './rootfs.ts';
 import { safeConfig, type SafeConfigOptions } from './runtime-config.ts';
 
-type Overrides = Partial<SafeConfigOptions> & { readonly app?: string };
+type Overrides = Partial<SafeConfigOptions> & Partial<Omit<InstanceSpec, 'id' | 'config'>>;
 
 /** A runtime with directories and a cgroup of its own; when disposed of, it checks that nothing is left. */
 export class RuntimeBench {
@@ -30,6 +30,8 @@ export class RuntimeBench {
 
   static async open(options: Partial<RuntimeOptions> = {}): Promise<RuntimeBench> {
     const directory = mkdtempSync('/run/berth-test-');
+    // A container's root passes through here, whoever it is.
+    chmodSync(directory, 0o711);
     await makeRootfs(join(directory, 'rootfs'));
     const journal: string[] = [];
     const all: RuntimeOptions = {
@@ -57,7 +59,8 @@ export class RuntimeBench {
     const app = overrides.app ?? 'demo';
     const args = typeof program === 'string' ? ['/bin/sh', '-c', program] : program;
     const config = safeConfig({ rootfs: join(this.directory, 'rootfs'), cgroupPath: this.runtime.cgroupPath(app), args, ...overrides });
-    return await this.runtime.start({ id: randomBytes(32).toString('hex'), app, config });
+    const { hostPaths } = overrides;
+    return await this.runtime.start({ id: randomBytes(32).toString('hex'), app, config, ...(hostPaths === undefined ? {} : { hostPaths }) });
   }
 
   /** How an instance ends, or has ended. */
@@ -94,7 +97,7 @@ export class RuntimeBench {
     const cgroups = readdirSync('/sys/fs/cgroup').flatMap((hierarchy) => directoriesIn(join('/sys/fs/cgroup', hierarchy, name)));
     const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter((line) => line.includes(name));
     const processes = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && readOrEmpty(`/proc/${pid}/cmdline`).includes(`${this.directory}/`));
-    const files = ['bundles', 'exits', 'syncs', 'execs', 'oci', 'attach'].flatMap((part) => readdirSync(join(this.directory, 'r', part)).map((file) => `${part}/${file}`));
+    const files = ['bundles', 'exits', 'syncs', 'execs', 'oci', 'attach', 'host-paths'].flatMap((part) => readdirSync(join(this.directory, 'r', part)).map((file) => `${part}/${file}`));
     return [...cgroups, ...mounts, ...processes.map((pid) => `process ${pid}`), ...files];
   }
 

@@ -11,11 +11,22 @@ export interface SafeConfigOptions {
   readonly memoryBytes?: number;
   /** `linux.seccomp`; by default none. */
   readonly seccomp?: unknown;
+  /** More mounts. */
+  readonly mounts?: readonly Mount[];
+  /** With a user namespace: the host's id of its root. */
+  readonly idBase?: number;
+}
+
+export interface Mount {
+  readonly destination: string;
+  readonly type: string;
+  readonly source: string;
+  readonly options: readonly string[];
 }
 
 const namespaces = ['pid', 'mount', 'ipc', 'uts', 'network', 'cgroup'] as const;
 
-/** A minimal config.json for tests: own namespaces, no rights, a read-only root, no user namespace. */
+/** A minimal config.json for tests: own namespaces, no rights, a read-only root; a user namespace only if it is asked for. */
 export function safeConfig(options: SafeConfigOptions): OciConfig {
   const capabilities = options.capabilities ?? [];
   const uid = options.uid ?? 0;
@@ -36,10 +47,12 @@ export function safeConfig(options: SafeConfigOptions): OciConfig {
       { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
       { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755', 'size=64k'] },
       { destination: '/tmp', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'mode=1777', 'size=64m'] },
+      ...(options.mounts ?? []),
     ],
     linux: {
+      ...(options.idBase === undefined ? {} : { uidMappings: idMappings(options.idBase), gidMappings: idMappings(options.idBase) }),
       cgroupsPath: options.cgroupPath,
-      namespaces: namespaces.map((type) => ({ type })),
+      namespaces: [...namespaces, ...(options.idBase === undefined ? [] : ['user'])].map((type) => ({ type })),
       resources: {
         devices: [{ allow: false, access: 'rwm' }],
         pids: { limit: 64 },
@@ -50,4 +63,8 @@ export function safeConfig(options: SafeConfigOptions): OciConfig {
       readonlyPaths: ['/proc/sys', '/proc/sysrq-trigger'],
     },
   };
+}
+
+function idMappings(base: number): readonly object[] {
+  return [{ containerID: 0, hostID: base, size: 65_536 }];
 }
