@@ -12,15 +12,18 @@ import { images } from './commands/images.ts';
 import { importImage } from './commands/import.ts';
 import { inspect } from './commands/inspect.ts';
 import { install } from './commands/install.ts';
+import { keygen } from './commands/keygen.ts';
 import { logs } from './commands/logs.ts';
 import { ps } from './commands/ps.ts';
 import { remove } from './commands/remove.ts';
 import { show } from './commands/show.ts';
 import { shutdownApps } from './commands/shutdown-apps.ts';
+import { sign } from './commands/sign.ts';
 import { stats } from './commands/stats.ts';
 import { storage } from './commands/storage.ts';
 import { updates } from './commands/updates.ts';
 import { verdicts } from './commands/verdict.ts';
+import { verify } from './commands/verify.ts';
 import { version } from './commands/version.ts';
 
 /** All commands, in the order of help and manual. */
@@ -28,6 +31,9 @@ export const commands: readonly Command[] = [
   build,
   inspect,
   importImage,
+  keygen,
+  sign,
+  verify,
   install,
   updates,
   ...verdicts,

@@ -28,3 +28,5 @@ export { importImage } from './import.ts';
 export type { ImportOptions } from './import.ts';
 export { inspectPackage } from './inspect.ts';
 export type { InspectOptions, PackageDocument } from './inspect.ts';
+export { readSeal, writeSignature } from './seal.ts';
+export type { Seal } from './seal.ts';

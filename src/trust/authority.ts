@@ -1,3 +1,4 @@
+import { BerthError } from '../lib/errors.ts';
 import { readCertificate, type Certificate } from './certificate.ts';
 import { parseCrl } from './crl.ts';
 import { readPem } from './pem.ts';
@@ -12,6 +13,21 @@ export function readAuthority(authority: Authority): ReadAuthority {
     certificates: authority.certificates.flatMap((text) => parseCertificates(text, `${what}: certificate`)),
     crls: authority.crls.map((text) => parseCrl(text, `${what}: revocation list`)),
   };
+}
+
+/** Several, by name. One that cannot be read vouches for nothing, and its fault is told; the others do. */
+export function readAllAuthorities(authorities: readonly Authority[]): { readonly readable: readonly ReadAuthority[]; readonly faults: readonly string[] } {
+  const readable: ReadAuthority[] = [];
+  const faults: string[] = [];
+  for (const authority of authorities.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    try {
+      readable.push(readAuthority(authority));
+    } catch (error) {
+      if (!(error instanceof BerthError)) throw error;
+      faults.push(error.message);
+    }
+  }
+  return { readable, faults };
 }
 
 /** All certificates of a PEM text. @throws BerthError `usage`, `untrusted` */

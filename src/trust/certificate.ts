@@ -157,10 +157,14 @@ const attributeNames: Readonly<Record<string, string>> = {
   '2.5.4.3': 'CN', '2.5.4.5': 'serialNumber', '2.5.4.6': 'C', '2.5.4.7': 'L', '2.5.4.8': 'ST', '2.5.4.10': 'O', '2.5.4.11': 'OU', '1.2.840.113549.1.9.1': 'email',
 };
 
+/** A subject stands in messages and in the database; it is cut after so many characters. */
+const maxNameLength = 256;
+
 /** A name as people read it: `CN=web, O=Acme`. */
 export function nameText(name: Iterable<Iterable<x509.AttributeTypeAndValue>>): string {
   const parts = [...name].flatMap((set) => [...set].map(({ type, value }) => `${attributeNames[type] ?? type}=${value.toString()}`));
-  return parts.length === 0 ? 'without a name' : parts.toReversed().join(', ');
+  const text = parts.length === 0 ? 'without a name' : parts.toReversed().join(', ');
+  return text.length > maxNameLength ? `${text.slice(0, maxNameLength)}…` : text;
 }
 
 /** Whether `issuer`'s key made the signature. @throws BerthError `untrusted` for an algorithm that Berth does not take */

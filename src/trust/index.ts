@@ -2,6 +2,7 @@
  * Who vouches for a package: signatures (CMS), certificates, authorities, recalls. What reads ASN.1 is loaded when the
  * first signature is to be read: an unsigned package does not pay for it.
  */
+import type { RecallJudgement, RecallList } from './recall-list.ts';
 import type { Claim, CompareVersions, Identity, TrustPolicy, Vouched } from './types.ts';
 
 export type * from './types.ts';
@@ -9,6 +10,8 @@ export { readAuthorities } from './authority-file.ts';
 export type { AuthorityFiles } from './authority-file.ts';
 export { closeness, isNamedBy } from './names.ts';
 export { recallOf } from './recalled.ts';
+export type { RecallJudgement, RecallList } from './recall-list.ts';
+export type { Certificate, Signing, SigningKey } from './signing.ts';
 
 /**
  * Who vouches for a package, by this device's policy. `identity` is what the manifest's first line says; as a function it is
@@ -18,4 +21,18 @@ export { recallOf } from './recalled.ts';
 export async function judgePackage(claim: Claim, identity: Identity | (() => Identity), policy: TrustPolicy, compare: CompareVersions): Promise<Vouched> {
   const { judge } = await import('./judge.ts');
   return judge(claim, typeof identity === 'function' ? identity : () => identity, policy, compare);
+}
+
+/**
+ * What an authority has recalled, from its signed list; docs/trust.md describes it.
+ * @throws BerthError `untrusted`; `conflict` for a list that is older than the one that is held
+ */
+export async function verifyRecallList(der: Uint8Array, judgement: RecallJudgement): Promise<RecallList> {
+  const { verifyRecallList } = await import('./recall-list.ts');
+  return verifyRecallList(der, judgement);
+}
+
+/** Keys, certificates, signing, and signatures without any authority: for the command line. */
+export async function signingTools(): Promise<typeof import('./signing.ts')> {
+  return await import('./signing.ts');
 }

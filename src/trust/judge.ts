@@ -1,5 +1,5 @@
 import { BerthError } from '../lib/errors.ts';
-import { readAuthority } from './authority.ts';
+import { readAllAuthorities } from './authority.ts';
 import type { Certificate } from './certificate.ts';
 import { readSignedMessage } from './cms-reader.ts';
 import { verifySigners, type VerifiedSigner } from './cms-verify.ts';
@@ -36,25 +36,10 @@ function unsigned(identity: () => Identity, { allowUnsigned }: TrustPolicy): Vou
 function signed(claim: Claim, signature: Uint8Array, identity: () => Identity, policy: TrustPolicy): Vouched {
   const message = readSignedMessage(signature, signatureName);
   if (message.content !== undefined) throw new BerthError('untrusted', `${signatureName} holds content of its own; it must be detached, over the manifest`);
-  const { readable, faults } = readAuthorities(policy.authorities);
+  const { readable, faults } = readAllAuthorities(policy.authorities);
   const signers = verifySigners(message, claim.manifest, readable.flatMap(({ certificates }) => certificates));
   const { name, version } = identity();
   return new Bench(signers, message.certificates, readable, policy).vouchFor(name, `${name} ${version}`, faults);
-}
-
-/** One that cannot be read vouches for nothing; the others do. */
-function readAuthorities(authorities: readonly Authority[]): { readonly readable: readonly ReadAuthority[]; readonly faults: readonly string[] } {
-  const readable: ReadAuthority[] = [];
-  const faults: string[] = [];
-  for (const authority of authorities.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-    try {
-      readable.push(readAuthority(authority));
-    } catch (error) {
-      if (!(error instanceof BerthError)) throw error;
-      faults.push(error.message);
-    }
-  }
-  return { readable, faults };
 }
 
 /** The authorities and signers before it, for one package. */

@@ -3,14 +3,12 @@
  * is a few times what honest signatures need: one signer with ML-DSA-65 and two certificates takes 15 KiB.
  */
 export const limits = {
-  /** Of a CMS SignedData. */
+  /** Of a CMS SignedData; of a recall list with the list in it. */
   signatureBytes: 256 * 1024,
   /** Of one certificate. */
   certificateBytes: 64 * 1024,
   /** Of one revocation list: some 100,000 certificates. */
   crlBytes: 4 * 1024 * 1024,
-  /** Of a recall list. */
-  recallListBytes: 256 * 1024,
   /** Levels of ASN.1 inside one another; a certificate in a SignedData has 11. */
   depth: 24,
   /** ASN.1 elements of a SignedData or a certificate. */

@@ -1,7 +1,7 @@
 import { constants, createPrivateKey, createPublicKey, sign as signWith, type KeyObject } from 'node:crypto';
 import { AlgorithmIdentifier } from '@peculiar/asn1-x509';
 import { BerthError } from '../lib/errors.ts';
-import { algorithmOfKey, algorithmTable, schemeOids } from './algorithms.ts';
+import { algorithmOfKey, algorithmTable, isGood, schemeOids, type Scheme } from './algorithms.ts';
 import { arrayBuffer } from './asn1.ts';
 import type { SignatureAlgorithm } from './types.ts';
 
@@ -63,4 +63,40 @@ export function signingKey(key: KeyObject, what: string): SigningKey {
     return signWith(null, bytes, key);
   };
   return { algorithm, publicKey, sign: async (bytes) => sign(bytes) };
+}
+
+/** Bytes of a signature, with room for the largest (ML-DSA-65: 3309). */
+const maxSignatureBytes = 8192;
+
+/**
+ * A key that an external command holds: it is given the bytes to be signed on standard input and writes the
+ * signature on standard output, as {@link SigningKey.sign} says. ECDSA signatures may also be r and s one after the other, as
+ * PKCS#11 gives them. What it writes is verified with the certificate's public key before it is used.
+ * `run` starts the command; it rejects if that fails.
+ */
+export function commandKey(publicKey: KeyObject, what: string, run: (input: Uint8Array) => Promise<Uint8Array>): SigningKey {
+  const algorithm = algorithmOfKey(publicKey, what);
+  const { family, hash } = algorithmTable[algorithm];
+  const scheme: Scheme = family === 'ecdsa' ? { family, hash } : family === 'rsa-pss' ? { family, hash, saltBytes } : { family };
+  const sign = async (bytes: Uint8Array): Promise<Uint8Array> => {
+    const raw = await run(bytes);
+    if (raw.length === 0 || raw.length > maxSignatureBytes) throw new BerthError('usage', `the key command wrote ${raw.length} bytes, which is no signature`);
+    const forms = family === 'ecdsa' && raw.length % 2 === 0 ? [raw, ecdsaDer(raw)] : [raw];
+    const good = forms.find((signature) => isGood(scheme, publicKey, [bytes], signature, what));
+    if (good === undefined) throw new BerthError('usage', `the key command wrote ${raw.length} bytes that are no ${algorithm} signature by the key of ${what}; docs/trust.md says what it must write`);
+    return good;
+  };
+  return { algorithm, publicKey, sign };
+}
+
+/** r and s as Ecdsa-Sig-Value (RFC 3279 section 2.2.3). */
+function ecdsaDer(raw: Uint8Array): Uint8Array {
+  const integer = (bytes: Uint8Array): Buffer => {
+    const start = bytes.findIndex((octet) => octet !== 0);
+    const magnitude = start < 0 ? Buffer.of(0) : Buffer.from(bytes.subarray(start));
+    const content = magnitude[0]! >= 0x80 ? Buffer.concat([Buffer.of(0), magnitude]) : magnitude;
+    return Buffer.concat([Buffer.of(0x02, content.length), content]);
+  };
+  const body = Buffer.concat([integer(raw.subarray(0, raw.length / 2)), integer(raw.subarray(raw.length / 2))]);
+  return Buffer.concat([body.length < 0x80 ? Buffer.of(0x30, body.length) : Buffer.of(0x30, 0x81, body.length), body]);
 }
