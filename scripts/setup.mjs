@@ -31,6 +31,10 @@ const needs = [
   { anyOf: ['busybox'], package: 'busybox-static', purpose: 'what the containers of tests run', for: ['test'], containers: true },
   // On a developer's machine this package would start a service; there the one test that needs it is left out.
   ...(process.env.CI ? [{ anyOf: ['sshd'], package: 'openssh-server', purpose: 'berth over ssh is tested through a real sshd', for: ['test'], containers: true }] : []),
+  { anyOf: ['/usr/lib/cni/bridge', '/opt/cni/bin/bridge'], package: 'containernetworking-plugins', purpose: 'gives apps a bridge', for: ['test'], containers: true },
+  { anyOf: ['nft'], package: 'nftables', purpose: 'filters what apps send and receive', for: ['test'], containers: true },
+  { anyOf: ['ip'], package: 'iproute2', purpose: 'makes networks for apps and for tests', for: ['test'], containers: true },
+  { anyOf: ['xdg-dbus-proxy'], package: 'xdg-dbus-proxy', purpose: 'gives apps some names of the system bus', for: ['test'], containers: true },
   { anyOf: ['dbus-send'], package: 'dbus-bin', purpose: 'calls the update bus of an app, as three more clients do', for: ['test'], containers: true },
   { anyOf: ['gdbus'], package: 'libglib2.0-bin', purpose: 'calls the update bus of an app', for: ['test'], containers: true },
   { anyOf: ['busctl'], package: 'systemd', purpose: 'calls the update bus of an app', for: ['test'], containers: true },

@@ -93,7 +93,7 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
       lifecycle: supervisor,
       updates,
       store,
-      doctor: () => examineHost({ root: config.root, run: config.run, runtime: runtime.name, now: clock.now() }),
+      doctor: () => examineHost({ root: config.root, run: config.run, runtime: runtime.name, network: config.network, now: clock.now() }),
       version: {
         version,
         runtime: runtime.name,

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { run } from '../lib/process.ts';
 import { formatSize } from '../lib/units.ts';
+import { examineNetwork, type NetworkOptions } from '../runtime/index.ts';
 import type { DoctorCheck, DoctorReport } from '../update/index.ts';
 
 export interface DoctorContext {
@@ -8,6 +9,7 @@ export interface DoctorContext {
   readonly run: string;
   /** Name of the chosen OCI runtime. */
   readonly runtime: string;
+  readonly network: NetworkOptions;
   readonly now: number;
 }
 
@@ -27,6 +29,7 @@ export async function examineHost(context: DoctorContext): Promise<DoctorReport>
       disk('disk', context.root, 64 * 1024 * 1024),
       disk('run', context.run, 4 * 1024 * 1024),
       clock(context.now),
+      ...(await examineNetwork(context.network, context.run)),
     ],
   };
 }

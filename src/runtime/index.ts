@@ -1,5 +1,5 @@
 /** Runs OCI containers through conmon and runc or crun: start, adopt, signal, exec, figures, logs. */
 export { openExchange, type Exchange } from './exchange.ts';
-export type { NetworkOptions } from './network/index.ts';
+export { examineNetwork, type NetworkCheck, type NetworkOptions } from './network/index.ts';
 export { openRuntime, type RuntimeOptions } from './runtime.ts';
 export type * from './types.ts';

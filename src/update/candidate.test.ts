@@ -96,3 +96,12 @@ test('an import needs an export on the other side, and the other side in Depends
   refused('bad_package', /a imports broker\/mqtt but does not name broker in Depends/, () => { judge([fakeCandidate(fakeImage('a'), consents)], device([broker]), strict); });
   refused('dependency', /does not export/, () => { judge([fakeCandidate(fakeImage('a', '1.0', { depends: 'broker' }), consents)], device([fakeCandidate(fakeImage('broker'))]), strict); });
 });
+
+test('a port of the device is published by one app', () => {
+  const publishes = (name: string, ports: string): Candidate => fakeCandidate(fakeImage(name), { network: 'bridge', 'network.ports': ports });
+  const installed = device([publishes('web', '80:8080,53:53/udp')]);
+  judge([publishes('dns', '53:53/tcp')], installed, strict);
+  judge([publishes('web', '80:80')], installed, strict);
+  refused('conflict', /shop publishes port 80\/tcp of this device, as web does/, () => { judge([publishes('shop', '80:3000')], installed, strict); });
+  refused('conflict', /port 443\/tcp/, () => { judge([publishes('a', '443'), publishes('b', '443')], device(), strict); });
+});

@@ -71,7 +71,7 @@ function imageRow(report: PackageReport, now: number): ImageRow {
 /**
  * Judges candidates together: with all of them on the device, each has what it depends on, every other app keeps what it
  * has, none is older than it may be, and there is an order to start them in.
- * @throws BerthError `bad_package`, `dependency`, `downgrade`
+ * @throws BerthError `bad_package`, `conflict`, `dependency`, `downgrade`
  */
 export function judge(candidates: readonly Candidate[], device: Device, { allowDowngrade }: { readonly allowDowngrade: boolean }): void {
   const fresh = candidates.map(installedApp);
@@ -82,6 +82,7 @@ export function judge(candidates: readonly Candidate[], device: Device, { allowD
   for (const app of fresh) {
     requireDependencies(app.name, app.depends, [...device.platform, ...after]);
     requireImports(app, after);
+    requireOwnPorts(app, after);
     requireNoCycle(app.name, after.map((other) => ({ name: other.name, after: other.startsAfter })));
   }
   requireAllKept(fresh, device.platform, device.apps);
@@ -93,7 +94,7 @@ function installedApp({ image, settings }: Candidate): InstalledApp {
 }
 
 /** An app as the others see it. */
-export function describeApp({ package: name, version, depends }: Pick<ImageRow, 'package' | 'version' | 'depends'>, settings: Pick<LaunchSettings, 'exports' | 'imports' | 'startAfter'>): InstalledApp {
+export function describeApp({ package: name, version, depends }: Pick<ImageRow, 'package' | 'version' | 'depends'>, settings: Pick<LaunchSettings, 'exports' | 'imports' | 'network' | 'startAfter'>): InstalledApp {
   const parsed = parseDepends(depends);
   return {
     name,
@@ -101,6 +102,7 @@ export function describeApp({ package: name, version, depends }: Pick<ImageRow, 
     depends: parsed,
     exports: settings.exports.map((exported) => `${name}/${exported}`),
     imports: settings.imports,
+    ports: settings.network.ports,
     startsAfter: [...parsed.flatMap((dependency) => dependency.map((alternative) => alternative.name)), ...settings.startAfter],
   };
 }
@@ -113,6 +115,14 @@ function requireImports(app: InstalledApp, after: readonly InstalledApp[]): void
     const provider = wanted.split('/')[0]!;
     if (!dependsOn.has(provider)) throw new BerthError('bad_package', `${app.name} imports ${wanted} but does not name ${provider} in Depends`);
     if (!exported.has(wanted)) throw new BerthError('dependency', `${app.name} imports ${wanted}, which the installed ${provider} does not export`);
+  }
+}
+
+/** A port of the device leads to one app. What a policy withholds counts too: it may give it tomorrow. */
+function requireOwnPorts(app: InstalledApp, after: readonly InstalledApp[]): void {
+  for (const { hostPort, protocol } of app.ports) {
+    const other = after.find(({ name, ports }) => name !== app.name && ports.some((port) => port.hostPort === hostPort && port.protocol === protocol));
+    if (other !== undefined) throw new BerthError('conflict', `${app.name} publishes port ${hostPort}/${protocol} of this device, as ${other.name} does; build one of them with another (run.network.ports), or remove ${other.name}`);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Dependency } from '../image/index.ts';
 import { BerthError } from '../lib/errors.ts';
+import type { PublishedPort } from '../lib/network.ts';
 import { missingDependencies, type Provided } from './dependencies.ts';
 
 /** An installed app: what it offers others and what it needs. */
@@ -9,6 +10,8 @@ export interface InstalledApp extends Provided {
   /** What it exports and imports, as `<app>/<name>`. */
   readonly exports: readonly string[];
   readonly imports: readonly string[];
+  /** Ports of the device that it publishes. */
+  readonly ports: readonly PublishedPort[];
   /** Names of what it is started after. */
   readonly startsAfter: readonly string[];
 }

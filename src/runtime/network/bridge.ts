@@ -7,14 +7,14 @@ import { runTool } from './tools.ts';
 
 /** Parameters of the kernel's networks (Documentation/networking/ip-sysctl.rst), of the namespace that Berth runs in. */
 const parameters = '/proc/sys/net';
-const forwarding = { 4: `${parameters}/ipv4/ip_forward`, 6: `${parameters}/ipv6/conf/all/forwarding` } as const;
-type Family = keyof typeof forwarding;
+export const forwardingPaths = { 4: `${parameters}/ipv4/ip_forward`, 6: `${parameters}/ipv6/conf/all/forwarding` } as const;
+type Family = keyof typeof forwardingPaths;
 /** A bridge without an address of its own takes one of its ports', and changes it when that goes. */
 const hardwareAddress = '02:62:65:72:74:68';
 
 /** True if the kernel has IPv6, and it is not turned off for all devices. */
 export function hasIpv6(): boolean {
-  return existsSync(forwarding[6]) && readIfThere(`${parameters}/ipv6/conf/all/disable_ipv6`)?.trim() !== '1';
+  return existsSync(forwardingPaths[6]) && readIfThere(`${parameters}/ipv6/conf/all/disable_ipv6`)?.trim() !== '1';
 }
 
 /** The bridge of a daemon and what the host needs to forward for it. */
@@ -36,7 +36,7 @@ export class Bridge {
   /** Families that {@link forward} would turn on now. */
   get toForward(): readonly Family[] {
     const families: readonly Family[] = this.#plan.subnet6 === undefined ? [4] : [4, 6];
-    return families.filter((family) => readFileSync(forwarding[family], 'utf8').trim() !== '1');
+    return families.filter((family) => readFileSync(forwardingPaths[family], 'utf8').trim() !== '1');
   }
 
   /** True if it is there. */
@@ -62,12 +62,12 @@ export class Bridge {
     if (families.length === 0) return;
     writeFileSync(this.#mark, [...new Set([...this.forwardsForUs, ...families])].join(' '));
     if (families.includes(6)) keepRouterAdvertisements();
-    for (const family of families) writeFileSync(forwarding[family], '1');
+    for (const family of families) writeFileSync(forwardingPaths[family], '1');
   }
 
   /** Takes the bridge away, and has the host forward no more than before. */
   async close(): Promise<void> {
-    for (const family of this.forwardsForUs) writeFileSync(forwarding[family], '0');
+    for (const family of this.forwardsForUs) writeFileSync(forwardingPaths[family], '0');
     rmSync(this.#mark, { force: true });
     await removeDevice(this.#plan.name);
   }

@@ -1,6 +1,9 @@
 import { isIP } from 'node:net';
 import { formatNetwork, parseNetwork } from '../../lib/ip.ts';
 
+/** Where a host says which name servers it asks; the second while the first names only systemd-resolved. */
+export const resolvConfPaths: readonly string[] = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'];
+
 /** resolv.conf(5): the resolver of the C library reads no more name servers than these. */
 const maxServers = 3;
 

@@ -11,13 +11,10 @@ import type { InstanceNetwork, InstanceSpec, OciConfig } from '../types.ts';
 import { addressOf, checkPorts, choosePlace, type Attachment } from './attachment.ts';
 import { Bridge, hasIpv6, removeDevice } from './bridge.ts';
 import { bandwidthConfig, bridgeConfig, Plugins, plugOf } from './cni.ts';
-import { hostsFile, nameServers, resolvConf } from './names.ts';
+import { hostsFile, nameServers, resolvConf, resolvConfPaths } from './names.ts';
 import { checkOverlap, planNetwork, type NetworkOptions, type NetworkPlan } from './plan.ts';
 import { removal, ruleset } from './ruleset.ts';
 import { runTool } from './tools.ts';
-
-/** Where a host says which name servers it asks; the second while the first names only systemd-resolved. */
-const resolvConfPaths = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'];
 
 /**
  * Connects instances to the bridge and takes them off again. Everything that the host has for it (bridge, rules,
