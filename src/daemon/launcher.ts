@@ -47,6 +47,7 @@ export function openLauncher({ store, runtime, exchange, openBus }: LauncherOpti
             bundle: store.imagePaths(app.image).bundle,
             data: store.dataPath(app.name, app.dataGeneration),
             cgroupPath: runtime.cgroupPath(app.name),
+            idBase: store.idRange(app.name),
             exportPaths,
             importPaths,
             busPath,

@@ -1,6 +1,7 @@
 import { closeSync, constants, fchmodSync, fchownSync, futimesSync, lchownSync, linkSync, lstatSync, lutimesSync, mkdirSync, openSync, statfsSync, symlinkSync, writeSync } from 'node:fs';
 import type { Free } from './no-space.ts';
 import type { EntryMeta } from './path-model.ts';
+import type { ManifestEntry } from './types.ts';
 
 /** Every parent of a rootfs: the container's user may pass through, and look at nothing. */
 const bundleMode = 0o711;
@@ -10,26 +11,32 @@ const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | 
 const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 /**
+ * Whose the entries are: of the users and groups of the host that follow `idBase`, for which one must be root; of such
+ * that are only known later; or of whoever unpacks.
+ */
+export type Owners = { readonly idBase: number } | 'later' | 'unpacker';
+
+/**
  * Writes a bundle's tree. It trusts its paths: that each lies in directories made here before, and is new, is for
  * the caller to know (`PathModel`). Calls are synchronous, since for thousands of small files that is several times
  * as fast; they belong in a process of their own.
  */
 export class BundleWriter {
   readonly #bundle: string;
-  readonly #chown: boolean;
+  #owners: Owners;
   /** Whose a new entry is before it is given to somebody. */
   readonly #owner: Pick<EntryMeta, 'uid' | 'gid'>;
   #file: number | undefined;
 
-  /** Makes the directory `bundle`. `chown`: give entries to their users and groups, for which one must be root. */
-  constructor(bundle: string, chown: boolean) {
+  /** Makes the directory `bundle`. */
+  constructor(bundle: string, owners: Owners) {
     this.#bundle = bundle;
-    this.#chown = chown;
+    this.#owners = owners;
     mkdirSync(bundle, 0o700);
     const made = lstatSync(bundle);
     // Entries below get the same, also where a directory hands its group down (mkdir(2)). Under fakeroot(1), what root
     // made seems to be another's: then every entry is given, so that fakeroot learns whose it is.
-    this.#owner = chown && process.geteuid?.() === 0 && made.uid !== 0 ? { uid: NaN, gid: NaN } : made;
+    this.#owner = owners !== 'unpacker' && process.geteuid?.() === 0 && made.uid !== 0 ? { uid: NaN, gid: NaN } : made;
   }
 
   /** A directory that only this process can look into until {@link finishDir}. */
@@ -61,7 +68,7 @@ export class BundleWriter {
   symlink(path: string, target: string, meta: Readonly<EntryMeta>): void {
     const full = this.#place(path);
     symlinkSync(target, full);
-    if (this.#chown) lchownSync(full, meta.uid, meta.gid);
+    this.#give(meta, (uid, gid) => lchownSync(full, uid, gid));
     lutimesSync(full, meta.mtime, meta.mtime);
   }
 
@@ -92,6 +99,15 @@ export class BundleWriter {
     this.closeFile({ ...mountPointMeta, mode: 0o644 });
   }
 
+  /** Gives the files and links that are here to their owners, if those were not known before; directories get theirs when they are finished. */
+  settleOwners(idBase: number, forEach: (visit: (entry: ManifestEntry) => void) => void): void {
+    if (this.#owners !== 'later') return;
+    this.#owners = { idBase };
+    forEach((entry) => {
+      if (entry.type === 'file' || entry.type === 'symlink') this.#give(entry, (uid, gid) => lchownSync(this.#place(entry.path), uid, gid));
+    });
+  }
+
   /** Opens the bundle itself to those who pass through. */
   finish(): void {
     const directory = openSync(this.#bundle, directoryFlags);
@@ -113,9 +129,15 @@ export class BundleWriter {
     return `${this.#bundle}/${path}`;
   }
 
+  #give(meta: Pick<EntryMeta, 'uid' | 'gid'>, chown: (uid: number, gid: number) => void): void {
+    if (typeof this.#owners === 'string') return;
+    const [uid, gid] = [this.#owners.idBase + meta.uid, this.#owners.idBase + meta.gid];
+    if (uid !== this.#owner.uid || gid !== this.#owner.gid) chown(uid, gid);
+  }
+
   #setMeta(file: number, meta: Readonly<EntryMeta>): void {
     // In this order: a change of owner may clear permission bits.
-    if (this.#chown && (meta.uid !== this.#owner.uid || meta.gid !== this.#owner.gid)) fchownSync(file, meta.uid, meta.gid);
+    this.#give(meta, (uid, gid) => fchownSync(file, uid, gid));
     fchmodSync(file, meta.mode);
     futimesSync(file, meta.mtime, meta.mtime);
   }

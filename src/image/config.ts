@@ -1,4 +1,5 @@
 import { BerthError } from '../lib/errors.ts';
+import { idsPerApp } from '../lib/id-range.ts';
 import { isPlainAbsolutePath } from './entry-path.ts';
 import { parseSettings, type LaunchSettings } from './settings.ts';
 
@@ -77,7 +78,7 @@ export function isBindMount(type: unknown, options: readonly unknown[]): boolean
 }
 
 function idOf(value: unknown): number {
-  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 0x7fff_ffff ? (value as number) : 0;
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < idsPerApp ? (value as number) : 0;
 }
 
 function annotationsOf(text: string): Readonly<Record<string, string>> {

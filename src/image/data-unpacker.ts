@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { Hash } from 'node:crypto';
 import { sha256Hex, sha256Stream } from '../lib/digest.ts';
 import { BerthError, isErrno } from '../lib/errors.ts';
+import { idsPerApp } from '../lib/id-range.ts';
 import { formatSize } from '../lib/units.ts';
 import type { ArchiveEvent } from './archive.ts';
 import type { BundleWriter } from './bundle-writer.ts';
@@ -118,6 +119,9 @@ export class DataUnpacker {
       return;
     }
     const meta = { mode: entry.mode & manifestModeMask, uid: entry.uid, gid: entry.gid, mtime: entry.mtime };
+    for (const id of [entry.uid, entry.gid]) {
+      if (id >= idsPerApp) throw new BerthError('bad_package', `${where}: "${path}" belongs to user ${entry.uid} and group ${entry.gid}; an app has those from 0 to ${idsPerApp - 1}`);
+    }
     this.#warn(entry, path);
     const parent = this.model.parentOf(path, (implied, impliedMeta) => this.#makeDir(implied, impliedMeta, where), where);
     const name = path.slice(path.lastIndexOf('/') + 1);

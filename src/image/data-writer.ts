@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { sha256Stream, type Digest } from '../lib/digest.ts';
 import { BerthError } from '../lib/errors.ts';
+import { idsPerApp } from '../lib/id-range.ts';
 import { throwIfCancelled } from './cancel.ts';
 import { compressionLevels, Compressor } from './compressor.ts';
 import { type Content, contentSize, readContent } from './content.ts';
@@ -101,6 +102,7 @@ function archiveSize(tree: FileTree): number {
   for (const entry of tree.entries()) {
     checkEntryPath(entry.path, defaultLimits, 'cannot be packed');
     if (entry.type === 'symlink') checkLinkTarget(entry.target, `cannot be packed: ${entry.path}`);
+    if (Math.max(entry.uid, entry.gid) >= idsPerApp) throw new BerthError('bad_package', `cannot be packed: ${entry.path} belongs to user ${entry.uid} and group ${entry.gid}; an app has those from 0 to ${idsPerApp - 1}`);
     bytes += tarEntrySize(entry);
   }
   return bytes;

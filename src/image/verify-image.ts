@@ -24,6 +24,8 @@ const entriesPerTurn = 64;
 export interface VerifyImageOptions {
   /** Also compare the manifest itself. */
   readonly digest?: Digest;
+  /** User and group of the host that the app's root is, from which on the others are counted; 0 by default. */
+  readonly idBase?: number;
   /** Compare users and groups; by default when running as root, who alone can have set them. */
   readonly owners?: boolean;
 }
@@ -61,6 +63,7 @@ function* compareImage(directory: string, options: VerifyImageOptions): Generato
     return;
   }
   const owners = options.owners ?? process.geteuid?.() === 0;
+  const idBase = owners ? (options.idBase ?? 0) : undefined;
   const ignored = mountPointsOf(bundle);
   // Both sides are in the same order, so neither is held in memory. The first line is control.
   const expected = manifestLines(fileChunks(manifest), noLimits);
@@ -72,7 +75,7 @@ function* compareImage(directory: string, options: VerifyImageOptions): Generato
     for (let turn = 1; entry !== undefined || path !== undefined; turn += 1) {
       const order = orderOf(entry, path);
       if (order < 0) yield `${entry!.path}: missing`;
-      else if (order === 0) yield* compareEntry(bundle, entry!, owners, block);
+      else if (order === 0) yield* compareEntry(bundle, entry!, idBase, block);
       else if (!ignored.has(mountPointAt(bundle, path!))) yield `${path}: not in the manifest`;
       if (order <= 0) entry = expected.next().value?.entry;
       if (order >= 0) path = found.next().value;
@@ -104,7 +107,7 @@ function* walk(bundle: string, prefix: string): Generator<string, undefined, und
   return undefined;
 }
 
-function* compareEntry(bundle: string, entry: ManifestEntry, owners: boolean, block: Buffer): Generator<Finding, void, undefined> {
+function* compareEntry(bundle: string, entry: ManifestEntry, idBase: number | undefined, block: Buffer): Generator<Finding, void, undefined> {
   const full = join(bundle, entry.path);
   const status = lstatSync(full);
   const type = typeOf(status);
@@ -121,7 +124,9 @@ function* compareEntry(bundle: string, entry: ManifestEntry, owners: boolean, bl
   // A symbolic link has no mode of its own on Linux.
   const mode = status.mode & 0o7777;
   if (entry.type !== 'symlink' && mode !== entry.mode) yield `${entry.path}: mode ${mode.toString(8)} instead of ${entry.mode.toString(8)}`;
-  if (owners && (status.uid !== entry.uid || status.gid !== entry.gid)) yield `${entry.path}: owner ${status.uid}:${status.gid} instead of ${entry.uid}:${entry.gid}`;
+  if (idBase !== undefined && (status.uid !== idBase + entry.uid || status.gid !== idBase + entry.gid)) {
+    yield `${entry.path}: owner ${status.uid}:${status.gid} instead of ${idBase + entry.uid}:${idBase + entry.gid}`;
+  }
   if (Math.floor(status.mtimeMs / 1000) !== entry.mtime) yield `${entry.path}: time of change ${Math.floor(status.mtimeMs / 1000)} instead of ${entry.mtime}`;
   if (entry.type === 'symlink' && readlinkSync(full) !== entry.target) yield `${entry.path}: it no longer points to ${entry.target}`;
   if (entry.type === 'file' && status.size !== entry.size) yield `${entry.path}: ${status.size} bytes instead of ${entry.size}`;

@@ -18,6 +18,8 @@ export interface LaunchPlaces {
   /** The app's data directory of the current generation. */
   readonly data: string;
   readonly cgroupPath: string;
+  /** User and group of the host that the app's root is. */
+  readonly idBase: number;
   /** Host directories by export name, and by `<app>/<name>` for imports. */
   readonly exportPaths: ReadonlyMap<string, string>;
   readonly importPaths: ReadonlyMap<string, string>;
@@ -41,6 +43,7 @@ export function planLaunch({ request, settings }: LaunchRequest, places: LaunchP
     settings,
     rootfs: join(places.bundle, 'rootfs'),
     cgroupPath: places.cgroupPath,
+    idBase: places.idBase,
     dataPaths: new Map(settings.data.map((path) => [path, dataDirectory(places.data, path)])),
     exportPaths: places.exportPaths,
     importPaths: places.importPaths,
@@ -51,7 +54,7 @@ export function planLaunch({ request, settings }: LaunchRequest, places: LaunchP
 /** What would be granted, wherever it runs. */
 export function foresee(launch: LaunchRequest, app: string): Pick<Grant, 'decisions' | 'extras'> {
   const nowhere = new Map<string, string>();
-  return planLaunch(launch, { app, bundle: '/', data: '/', cgroupPath: '/', exportPaths: nowhere, importPaths: nowhere });
+  return planLaunch(launch, { app, bundle: '/', data: '/', cgroupPath: '/', idBase: 0, exportPaths: nowhere, importPaths: nowhere });
 }
 
 /** What would be withheld, wherever it runs. */

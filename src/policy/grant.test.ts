@@ -20,6 +20,7 @@ function ask(changes: Record<string, Json> = {}): Grant {
     settings: parseSettings({}),
     rootfs: '/images/1/bundle/rootfs',
     cgroupPath: '/berth/demo/app',
+    idBase: 1_000_000,
     dataPaths: new Map([['/data', '/store/data/demo/1/data']]),
     exportPaths: new Map([['web', '/run/berth/exchange/demo/web']]),
     importPaths: new Map([['broker/mqtt', '/run/berth/exchange/broker/mqtt']]),
@@ -37,7 +38,8 @@ function withheld(changes: Record<string, Json>): string[] {
 
 test('the fixed profile holds for a config that asks for nothing', () => {
   const granted = config();
-  assert.deepEqual(granted.linux.namespaces.map(({ type }) => type), ['pid', 'mount', 'ipc', 'uts', 'network', 'cgroup']);
+  assert.deepEqual(granted.linux.namespaces.map(({ type }) => type), ['pid', 'mount', 'ipc', 'uts', 'network', 'cgroup', 'user']);
+  for (const mappings of ['uidMappings', 'gidMappings']) assert.deepEqual(granted.linux[mappings], [{ containerID: 0, hostID: 1_000_000, size: 65_536 }]);
   assert.equal(granted.process.noNewPrivileges, true);
   assert.deepEqual(granted.root, { path: '/images/1/bundle/rootfs', readonly: true });
   assert.deepEqual(granted.process.capabilities, { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] });
@@ -52,7 +54,7 @@ test('what the fixed profile does not grant is withheld by its JSON path and doe
     hooks: { prestart: [{ path: '/bin/sh' }] },
     mounts: [{ destination: '/host', type: 'bind', source: '/', options: ['rbind'] }],
     linux: {
-      namespaces: [{ type: 'network', path: '/proc/1/ns/net' }, { type: 'user' }],
+      namespaces: [{ type: 'network', path: '/proc/1/ns/net' }, { type: 'time' }],
       uidMappings: [{ containerID: 0, hostID: 0, size: 1 }],
       seccomp: { defaultAction: 'SCMP_ACT_LOG' },
       resources: { devices: [{ allow: true, access: 'rwm' }], hugepageLimits: [] },

@@ -1,4 +1,5 @@
 import { BerthError } from '../lib/errors.ts';
+import { idsPerApp } from '../lib/id-range.ts';
 import type { Json } from '../lib/json.ts';
 import { Decisions } from './decisions.ts';
 import { grantMounts } from './mounts.ts';
@@ -47,6 +48,7 @@ export function grant(request: Json, context: GrantContext): Grant {
   for (const part of [top, root, requestedProcess, linux]) {
     for (const { path, value } of part?.rest() ?? []) decide.refused(path, value, notKnown);
   }
+  const idMappings = [{ containerID: 0, hostID: context.idBase, size: idsPerApp }];
   const config = {
     ociVersion: '1.0.2',
     process,
@@ -56,6 +58,8 @@ export function grant(request: Json, context: GrantContext): Grant {
     linux: {
       cgroupsPath: context.cgroupPath,
       namespaces: namespaces.map((type) => ({ type })),
+      uidMappings: idMappings,
+      gidMappings: idMappings,
       resources,
       maskedPaths,
       readonlyPaths,

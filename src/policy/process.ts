@@ -1,4 +1,5 @@
 import { BerthError } from '../lib/errors.ts';
+import { idsPerApp } from '../lib/id-range.ts';
 import { allowedCapabilities, busVariable, rlimitCeilings } from './profile.ts';
 import type { Decisions } from './decisions.ts';
 import type { Request } from './request.ts';
@@ -33,7 +34,7 @@ export function grantProcess(request: Request, context: Pick<GrantContext, 'busP
   request.ignore('noNewPrivileges', 'consoleSize');
   const user = request.object('user');
   const additionalGids = user?.integers('additionalGids') ?? [];
-  if (additionalGids.some((gid) => !isIdentity(gid))) throw new BerthError('bad_package', `config.json: ${user!.at('additionalGids')} are not all group numbers`);
+  if (additionalGids.some((gid) => !isIdentity(gid))) throw new BerthError('bad_package', `config.json: ${user!.at('additionalGids')} are not all groups from 0 to ${idsPerApp - 1}`);
   const umask = user?.integer('umask');
   if (umask !== undefined && (umask < 0 || umask > 0o777)) throw new BerthError('bad_package', `config.json: ${user!.at('umask')} is not a umask`);
   const granted = {
@@ -67,13 +68,13 @@ function nameOf(entry: string): string {
 
 function identity(user: Request | undefined, name: 'uid' | 'gid'): number {
   const id = user?.integer(name) ?? 0;
-  if (!isIdentity(id)) throw new BerthError('bad_package', `config.json: ${user!.at(name)} is not a user or group number`);
+  if (!isIdentity(id)) throw new BerthError('bad_package', `config.json: ${user!.at(name)} is not a user or group from 0 to ${idsPerApp - 1}`);
   return id;
 }
 
-/** What runc takes; the kernel itself would take twice as many. */
+/** One of those that the app's user namespace has. */
 function isIdentity(id: number): boolean {
-  return id >= 0 && id <= 0x7fff_ffff;
+  return id >= 0 && id < idsPerApp;
 }
 
 /** The kernel takes these as texts that end with a zero byte. */

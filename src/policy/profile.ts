@@ -3,8 +3,8 @@
  * policy. Field names are those of the OCI runtime specification 1.0.
  */
 
-/** All namespaces but user, each the container's own. */
-export const namespaces = ['pid', 'mount', 'ipc', 'uts', 'network', 'cgroup'] as const;
+/** All namespaces, each the container's own. */
+export const namespaces = ['pid', 'mount', 'ipc', 'uts', 'network', 'cgroup', 'user'] as const;
 
 /** The capabilities that an app may ask for; what a daemon needs to drop its privileges and to own its own files. */
 export const allowedCapabilities: ReadonlySet<string> = new Set([

@@ -9,6 +9,8 @@ export interface GrantContext {
   /** Absolute path of the image's root file system. */
   readonly rootfs: string;
   readonly cgroupPath: string;
+  /** User and group of the host that the app's root is: the first of `idsPerApp` that are the app's own. */
+  readonly idBase: number;
   /** Host directory of each path in `settings.data`. */
   readonly dataPaths: ReadonlyMap<string, string>;
   /** Host directory of each name in `settings.exports`, and of each `<app>/<name>` in `settings.imports`. */

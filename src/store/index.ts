@@ -1,6 +1,8 @@
 /** The truth on disk: the SQLite database, image directories and data directories. */
 export { openStore } from './store.ts';
 export type { StagedImage, StoreOptions, WritableStore } from './store.ts';
+export { defaultIds } from './id-ranges.ts';
+export type { IdPool } from './id-ranges.ts';
 export type { UpdateBook } from './update-book.ts';
 export type { Brought, FolderBook } from './folder-book.ts';
 export { dataDirectory } from './data.ts';

@@ -86,4 +86,8 @@ export const schemaSteps: readonly string[] = [
   -- Folders about which there was nothing more to be done, and how they looked then.
   CREATE TABLE seen_folders (path TEXT PRIMARY KEY, fingerprint TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Which users of the host an app's are: range N begins at base + N * 65536, the base being in \`meta\`.
+  CREATE TABLE id_ranges (app TEXT PRIMARY KEY, range INTEGER NOT NULL UNIQUE CHECK (range > 0)) STRICT, WITHOUT ROWID;
+  `,
 ];

@@ -17,6 +17,11 @@ export class Staging {
     this.#path = path;
   }
 
+  /** True while nobody has a directory in it. */
+  get isEmpty(): boolean {
+    return this.#inUse.size === 0;
+  }
+
   async open(): Promise<StagingDirectory> {
     const name = randomBytes(8).toString('hex');
     const path = join(this.#path, name);

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, type Dirent } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
 import { digestHex, type Digest } from '../lib/digest.ts';
 import { publish, removeTree, syncFileSystem } from '../lib/durable.ts';
@@ -6,6 +6,7 @@ import type { Journal } from '../lib/journal.ts';
 import { Ballast } from './ballast.ts';
 import { openDatabase } from './database.ts';
 import { FolderBook } from './folder-book.ts';
+import { defaultIds, IdRanges, rangeOf, type IdPool } from './id-ranges.ts';
 import { toAppRow, toImageRow } from './rows.ts';
 import { Sql } from './sql.ts';
 import { Staging, type StagingDirectory } from './staging.ts';
@@ -65,11 +66,12 @@ export interface StoreOptions {
   readonly now: number;
   /** How long to wait for another daemon that is about to end; milliseconds. */
   readonly waitMs?: number;
+  readonly ids?: IdPool;
 }
 
 /**
  * Opens the store at `root`, or makes it.
- * @throws BerthError `conflict` if another daemon has it open
+ * @throws BerthError `conflict` if another daemon has it open, or its apps belong to users that are not of `ids`
  */
 export function openStore(root: string, options: StoreOptions): WritableStore {
   mkdirSync(root, { recursive: true, mode: 0o711 });
@@ -81,7 +83,12 @@ export function openStore(root: string, options: StoreOptions): WritableStore {
   mkdirSync(join(root, 'data'), { recursive: true, mode: 0o700 });
   const ballast = new Ballast(join(root, 'ballast'));
   ballast.take();
-  return new SqliteStore(root, new Sql(database, () => ballast.giveUp()), ballast, complete);
+  try {
+    return new SqliteStore(root, new Sql(database, () => ballast.giveUp()), ballast, complete, options.ids ?? defaultIds);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
 }
 
 class SqliteStore implements WritableStore {
@@ -94,8 +101,9 @@ class SqliteStore implements WritableStore {
   readonly #complete: boolean;
   /** What was there, and not named, when a database was opened that is not complete: never deleted. */
   readonly #strangers: ReadonlySet<string>;
+  readonly #ids: IdRanges;
 
-  constructor(root: string, sql: Sql, ballast: Ballast, complete: boolean) {
+  constructor(root: string, sql: Sql, ballast: Ballast, complete: boolean, ids: IdPool) {
     this.root = root;
     this.#sql = sql;
     this.#ballast = ballast;
@@ -103,6 +111,7 @@ class SqliteStore implements WritableStore {
     this.#complete = complete;
     const named = this.#named();
     this.#strangers = new Set(complete ? [] : this.#directories().filter((path) => !named.has(path)));
+    this.#ids = new IdRanges(sql, ids, new Set([...this.#strangers].flatMap((path) => rangeOf(this.#owner(path), ids) ?? [])));
     this.book = new UpdateBook(sql);
     this.folders = new FolderBook(sql);
   }
@@ -135,6 +144,10 @@ class SqliteStore implements WritableStore {
 
   dataPath(app: string, generation: number): string {
     return join(this.root, 'data', app, String(generation));
+  }
+
+  idRange(app: string): number {
+    return this.#ids.of(app);
   }
 
   updateApp(name: string, change: Partial<AppState>): void {
@@ -210,6 +223,8 @@ class SqliteStore implements WritableStore {
       const directory = join(this.root, 'data', entry.name);
       if (entry.isDirectory() && !apps.has(entry.name) && readdirSync(directory).length === 0) await removeTree(directory);
     }
+    // One that is being unpacked is not named yet, and whose file a stranger is nobody knows.
+    if (this.#complete && this.#staging.isEmpty) this.#ids.free();
     this.#ballast.take();
   }
 
@@ -236,6 +251,12 @@ class SqliteStore implements WritableStore {
        SELECT app || '/' || old_generation FROM members WHERE old_generation IS NOT NULL`,
     );
     return new Set([...this.images().map((image) => `images/${digestHex(image.digest)}`), ...data.map((row) => `data/${String(row['path'])}`)]);
+  }
+
+  /** Whose the files of an image or a generation of data are, by the directory that its app sees. */
+  #owner(path: string): number {
+    const place = join(this.root, path, path.startsWith('images/') ? 'bundle/rootfs' : '');
+    return lstatSync(place, { throwIfNoEntry: false })?.uid ?? 0;
   }
 
   /** Those that are there, and whatever else lies among them. */

@@ -112,6 +112,12 @@ export interface Store {
   imagePaths(digest: Digest): ImagePaths;
   /** Data directory of an app's generation (made by the installer, root 0700). */
   dataPath(app: string, generation: number): string;
+  /**
+   * User and group of the host that an app's root is, the first of `idsPerApp`: its own from the first call until
+   * nothing of the app is there any more.
+   * @throws BerthError `conflict` if there are no more
+   */
+  idRange(app: string): number;
   /** Durable when it returns (one transaction). */
   updateApp(name: string, change: Partial<AppState>): void;
 }

@@ -310,6 +310,7 @@ class Coordinator implements UpdateCoordinator {
         worker: unpackWorker,
         limits,
         signal,
+        admit: async ({ app }) => Promise.resolve({ idBase: store.idRange(app) }),
         onProgress: (bytes) => {
           run.record.received(bytes);
         },

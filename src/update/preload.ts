@@ -106,7 +106,7 @@ async function extend(options: PreloadOptions): Promise<PreloadReport> {
 
 async function fill(store: WritableStore, options: PreloadOptions): Promise<PreloadReport> {
   await using staging = await store.stage();
-  const { candidates, bytes } = await receive(staging.path, options);
+  const { candidates, bytes } = await receive(store, staging.path, options);
   const notes = judgeFor(store, candidates, options);
   const members = candidates.map((candidate) => memberOf(store, candidate, options.start));
   const installed = candidates.map((candidate) => reportOf(store, candidate, options.start));
@@ -115,7 +115,7 @@ async function fill(store: WritableStore, options: PreloadOptions): Promise<Prel
   // Node sees the true owners, not those that fakeroot(1) keeps in mind.
   const owners = process.geteuid?.() === 0 && (await lstat(staging.path)).uid === 0;
   for (const { image } of candidates) {
-    const differences = await verifyImage(store.imagePaths(image.digest).directory, { digest: image.digest, owners });
+    const differences = await verifyImage(store.imagePaths(image.digest).directory, { digest: image.digest, owners, idBase: store.idRange(image.package) });
     if (differences.length > 0) throw new BerthError('io', `${image.package}: its image was not written well: ${differences.slice(0, 3).join('; ')}`);
   }
   for (const { app, image, generation } of members) {
@@ -127,7 +127,7 @@ async function fill(store: WritableStore, options: PreloadOptions): Promise<Prel
   return { root: options.root, installed, notes };
 }
 
-async function receive(staging: string, { payloads, limits, architectures, now, signal, onProgress }: PreloadOptions): Promise<{ readonly candidates: readonly Candidate[]; readonly bytes: number }> {
+async function receive(store: WritableStore, staging: string, { payloads, limits, architectures, now, signal, onProgress }: PreloadOptions): Promise<{ readonly candidates: readonly Candidate[]; readonly bytes: number }> {
   const candidates: Candidate[] = [];
   let total = 0;
   for (const [payload, source] of payloads.entries()) {
@@ -141,7 +141,7 @@ async function receive(staging: string, { payloads, limits, architectures, now, 
         yield chunk;
       }
     }
-    const { packages } = await unpackPayload(counted(), target, { limits, chown: true, ...(signal === undefined ? {} : { signal }) });
+    const { packages } = await unpackPayload(counted(), target, { limits, chown: true, admit: async ({ app }) => Promise.resolve({ idBase: store.idRange(app) }), ...(signal === undefined ? {} : { signal }) });
     candidates.push(...packages.map((item) => candidateOf(item, architectures, now)));
     total += bytes;
   }

@@ -229,7 +229,7 @@ export class UpdateRun {
     const fresh: Candidate[] = [];
     for (const candidate of candidates) {
       const { digest } = candidate.image;
-      const isThere = store.image(digest) !== undefined && (candidate.staged === undefined || (await verifyImage(store.imagePaths(digest).directory, { digest })).length === 0);
+      const isThere = store.image(digest) !== undefined && (candidate.staged === undefined || (await verifyImage(store.imagePaths(digest).directory, { digest, idBase: store.idRange(candidate.image.package) })).length === 0);
       if (!isThere) fresh.push(candidate);
     }
     return fresh;
