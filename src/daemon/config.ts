@@ -3,12 +3,20 @@ import { resolve } from 'node:path';
 import * as v from 'valibot';
 import { defaultLimits, type PackageLimits } from '../image/index.ts';
 import { BerthError, isErrno } from '../lib/errors.ts';
+import { idsPerApp } from '../lib/id-range.ts';
 import { absolutePath, count, duration, field, size } from '../lib/yaml-fields.ts';
 import { parseYamlFile } from '../lib/yaml-file.ts';
 import type { NetworkOptions } from '../runtime/index.ts';
+import { defaultIds, type IdPool } from '../store/index.ts';
 import { defaultRules, parseWindow, type UpdateRules } from '../update/index.ts';
 
 const timeWindow = field(v.string(), parseWindow);
+
+/** Users and groups for apps. The kernel counts further, but not all programs do. */
+const ids = v.pipe(
+  v.strictObject({ base: v.optional(v.pipe(v.number(), v.integer(), v.minValue(idsPerApp)), defaultIds.base), count: v.optional(v.pipe(v.number(), v.integer(), v.minValue(2)), defaultIds.count) }),
+  v.check(({ base, count: ranges }) => base + ranges * idsPerApp <= 2 ** 31, `base and count are too high: each of count ranges takes ${idsPerApp} users, and the last must be below 2^31`),
+);
 
 /** `/etc/berth/berthd.yaml`; every key may be left out. */
 const schema = v.strictObject({
@@ -38,6 +46,8 @@ const schema = v.strictObject({
     /** Name servers that apps ask; by default the host's. */
     'dns': v.optional(v.pipe(v.array(v.pipe(v.string(), v.ip('not an IP address'))), v.maxLength(3, 'more than 3 name servers'))),
   })),
+  /** Users and groups of the host that belong to apps. */
+  'ids': v.optional(ids),
   'socket': v.optional(v.strictObject({ group: v.optional(v.string()) })),
   'logs': v.optional(v.strictObject({ 'directory': v.optional(v.string()), 'rotate-at': v.optional(size), 'keep': v.optional(size) })),
   'limits': v.optional(v.strictObject({
@@ -74,6 +84,7 @@ export interface Config {
   readonly factory: string;
   readonly media: readonly string[];
   readonly parallelStarts?: number;
+  readonly ids: IdPool;
   readonly socketGroup?: string;
   readonly network: NetworkOptions;
   readonly logs: { readonly directory: string; readonly rotateBytes?: number; readonly keepBytes?: number };
@@ -103,6 +114,7 @@ export async function readConfig(path: string | undefined, given: { readonly roo
     factory: file.factory ?? '/etc/berth/factory.d',
     media: file.media ?? [],
     ...optional('parallelStarts', file['parallel-starts']),
+    ids: file.ids ?? defaultIds,
     ...optional('socketGroup', file.socket?.group),
     network: {
       ...optional('plugins', file.network?.plugins),

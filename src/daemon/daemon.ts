@@ -36,7 +36,7 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
   // Containers pass through here to their bundles; the sockets in it have modes of their own.
   mkdirSync(config.run, { recursive: true, mode: 0o711 });
   const lock = takeLock(join(config.run, 'lock'), `another berthd runs with ${config.run}`);
-  const store = openStore(config.root, { journal, now: clock.now() });
+  const store = openStore(config.root, { journal, now: clock.now(), ids: config.ids });
   // What cannot be deleted is no reason for apps not to run.
   const undeleted = (error: unknown): void => {
     journal('warning', `what is no longer needed could not be deleted yet: ${asBerthError(error).message}`);
@@ -84,7 +84,7 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
     journal,
   };
   const updates = openUpdates(updatesOptions);
-  buses.resolve(await serveAppBuses({ lifecycle: supervisor, updates, directory: join(config.run, 'apps'), clock, journal }));
+  buses.resolve(await serveAppBuses({ lifecycle: supervisor, updates, directory: join(config.run, 'apps'), ownerOf: (app) => store.idRange(app), clock, journal }));
   updates.continue(continued);
   const booted = supervisor.boot();
   const folders = openFolders(updates, updatesOptions, config);

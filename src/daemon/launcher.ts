@@ -36,10 +36,10 @@ export function openLauncher({ store, runtime, exchange, openBus }: LauncherOpti
         network: foresee(launch, app.name).extras.network,
         dependsOn: parseDepends(image.depends).flatMap((dependency) => dependency.map((alternative) => alternative.name)),
         spec: async (id) => {
-          const exportPaths = await openAll(settings.exports, (name) => exchange.open(app.name, name));
+          const exportPaths = await openAll(settings.exports, (name) => exchange.open(app.name, name, store.idRange(app.name)));
           const importPaths = await openAll(settings.imports, (wanted) => {
             const [provider = '', name = ''] = wanted.split('/');
-            return exchange.open(provider, name);
+            return exchange.open(provider, name, store.idRange(provider));
           });
           const busPath = await openBus(app.name);
           const { config, extras } = planLaunch(launch, {

@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { chown, mkdir, rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import type { Clock } from '../lib/clock.ts';
 import type { Journal } from '../lib/journal.ts';
@@ -15,6 +15,8 @@ export interface AppBusOptions {
   readonly app: string;
   /** Holds the socket. */
   readonly directory: string;
+  /** User and group of the host that the app's root is. */
+  readonly owner: number;
   readonly id: string;
   readonly dispatcher: Dispatcher;
   /** The app's properties at this moment. */
@@ -53,8 +55,10 @@ export class AppBus {
   async open(): Promise<void> {
     if (this.#listener !== undefined) return;
     this.#open = true;
-    // A container whose root is another user of the host must get through to the socket; the parent lets nobody else in.
-    await mkdir(this.#options.directory, { recursive: true, mode: 0o755 });
+    const { directory, owner } = this.#options;
+    // Every user of the app's must get through to the socket; on the host, the parent lets nobody but root in.
+    await mkdir(directory, { recursive: true, mode: 0o755 });
+    await chown(directory, owner, owner);
     await this.#settle();
   }
 

@@ -311,7 +311,7 @@ test('one app whose socket cannot be made does not keep the others from theirs',
   writeFileSync(join(served.directory, 'blocked'), '');
   served.lifecycle.apps.set('blocked', { version: '1.0' });
   const { directory, lifecycle, updates, clock, journal } = served;
-  const buses = await serveAppBuses({ lifecycle, updates, directory, clock, journal: (level, message) => journal.push(`${level}: ${message}`) });
+  const buses = await serveAppBuses({ lifecycle, updates, ownerOf: () => process.getuid!(), directory, clock, journal: (level, message) => journal.push(`${level}: ${message}`) });
   t.after(() => buses.close());
   assert.match(journal.join('\n'), /error: blocked: its update bus failed: .*EEXIST/);
   assert.deepEqual(await (await served.connect()).app('Watchdog'), []);

@@ -76,11 +76,12 @@ class OpenBuses implements AppBuses {
   }
 
   #make(app: string, directory: string): AppBus {
-    const { lifecycle, updates, clock, journal } = this.#options;
+    const { lifecycle, updates, ownerOf, clock, journal } = this.#options;
     const served = appInterface(app, { lifecycle, updates });
     const bus = new AppBus({
       app,
       directory,
+      owner: ownerOf(app),
       id: this.#id,
       dispatcher: new Dispatcher([appObject(served), busObject(this.#id)], this.#id),
       look: () => takeSnapshot(served.properties, clock.monotonic()),

@@ -42,7 +42,7 @@ async function serveIn(t: TestContext, directory: string, names: readonly string
   const clock = new HandClock();
   const journal: string[] = [];
   const apps = join(directory, 'apps');
-  const buses = await serveAppBuses({ lifecycle, updates, directory: apps, clock, journal: (level, message) => journal.push(`${level}: ${message}`) });
+  const buses = await serveAppBuses({ lifecycle, updates, ownerOf: () => process.getuid!(), directory: apps, clock, journal: (level, message) => journal.push(`${level}: ${message}`) });
   // Tests that close it themselves close it twice.
   t.after(() => buses.close());
   return {

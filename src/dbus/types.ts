@@ -19,6 +19,8 @@ export interface AppBusesOptions {
   readonly updates: BusUpdates;
   /** Holds a directory for each app, which holds its socket: `<run>/apps`. Made if it is not there. */
   readonly directory: string;
+  /** User and group of the host that an app's root is, whose its directory is. */
+  readonly ownerOf: (app: string) => number;
   readonly clock: Clock;
   readonly journal: Journal;
 }

@@ -7,7 +7,7 @@ import { BerthError } from '../lib/errors.ts';
 import { formatSize } from '../lib/units.ts';
 import type { Vouched } from '../trust/index.ts';
 import type { Admission, Terms } from './admission.ts';
-import { BundleWriter } from './bundle-writer.ts';
+import { BundleWriter, type Owners } from './bundle-writer.ts';
 import { reading, readWhole, type ByteSource } from './byte-source.ts';
 import { readControlMember, type ControlMember } from './control-member.ts';
 import { DataUnpacker, rootfsPath } from './data-unpacker.ts';
@@ -114,6 +114,8 @@ class Unpacking {
   #vouched: Vouched | undefined;
   #control: (ControlMember & { readonly member: string }) | undefined;
   #writer: BundleWriter | undefined;
+  /** Undefined as long as nobody has said. */
+  #idBase: number | undefined;
   #data: { readonly unpacker: DataUnpacker; readonly compression: Compression } | undefined;
 
   constructor(target: string | undefined, options: UnpackFilesOptions) {
@@ -227,7 +229,14 @@ class Unpacking {
   }
 
   async #admit({ package: name, version }: Control, digest?: Digest): Promise<void> {
-    await this.#options.admit?.({ ...(digest === undefined ? {} : { digest }), name, version, vouched: this.#vouched ?? nobody });
+    if (this.#options.admit === undefined) return;
+    const { idBase = 0 } = await this.#options.admit({ ...(digest === undefined ? {} : { digest }), name, version, vouched: this.#vouched ?? nobody });
+    this.#idBase = idBase;
+  }
+
+  #owners(): Owners {
+    if (this.#options.admit === undefined) return { idBase: 0 };
+    return this.#idBase === undefined ? 'later' : { idBase: this.#idBase };
   }
 
   async #takeControl(member: PackageMember): Promise<void> {
@@ -244,7 +253,7 @@ class Unpacking {
   async #unpackData({ name, size, body, compression }: PackageMember): Promise<void> {
     const { limits, signal, tally } = this.#options;
     const chown = this.#options.chown ?? process.geteuid?.() === 0;
-    if (this.#target !== undefined) this.#writer = new BundleWriter(join(this.#target, imageNames.bundle), chown);
+    if (this.#target !== undefined) this.#writer = new BundleWriter(join(this.#target, imageNames.bundle), chown ? this.#owners() : 'unpacker');
     const unpacker = new DataUnpacker({ archive: name, limits, tally, expected: this.#cursor, writer: this.#writer, warnings: this.#warnings });
     const parser = new TarParser(name, limits.pathBytes);
     for await (const chunk of decompress(body, compression!, { what: name, expansionRatio: limits.expansionRatio, packedBytes: size })) {
@@ -290,6 +299,7 @@ class Unpacking {
       }
       for (const path of missingFiles(needed, kindAt)) this.#writer?.mountFile(`${rootfsPath}/${path}`);
     }
+    if (this.#idBase !== undefined) this.#writer?.settleOwners(this.#idBase, (visit) => unpacker.model.forEach(visit));
     unpacker.finishDirs();
     this.#writer?.finish();
   }

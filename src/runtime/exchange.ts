@@ -5,7 +5,8 @@ import { run } from '../lib/process.ts';
 
 /**
  * Room for sockets, not for data: what an exporting app can take of the host's memory. Every user may write, since the
- * app may run as any; of containers only the exporting one has it writable, and on the host nobody but root gets there.
+ * app may run as any of its own; of containers only the exporting one has it writable, and on the host nobody but root
+ * gets there.
  */
 const tmpfsOptions = 'size=1m,nr_inodes=64,mode=1777,nosuid,nodev,noexec';
 
@@ -14,8 +15,8 @@ const tmpfsOptions = 'size=1m,nr_inodes=64,mode=1777,nosuid,nodev,noexec';
  * They live from the first start of an app that exports or imports them until the exporting app is removed.
  */
 export interface Exchange {
-  /** The host directory of an export, mounted if it was not yet. */
-  open(app: string, name: string): Promise<string>;
+  /** The host directory of an export, mounted if it was not yet; `owner` is the user of the host that the exporting app's root is. */
+  open(app: string, name: string, owner: number): Promise<string>;
   /** Takes away all exports of an app; who still has them mounted keeps what was in them. */
   forget(app: string): Promise<void>;
   /** Takes away the exports of all apps but these. */
@@ -26,11 +27,11 @@ export interface Exchange {
 export function openExchange(runDir: string): Exchange {
   const root = join(runDir, 'exchange');
   const opening = new Map<string, Promise<string>>();
-  const openOnce = async (path: string): Promise<string> => {
+  const openOnce = async (path: string, owner: number): Promise<string> => {
     if (!(await isMounted(path))) {
       await mkdir(root, { recursive: true, mode: 0o700 });
       await mkdir(path, { recursive: true, mode: 0o711 });
-      await must('mount', ['-t', 'tmpfs', '-o', tmpfsOptions, 'berth', path]);
+      await must('mount', ['-t', 'tmpfs', '-o', `${tmpfsOptions},uid=${owner},gid=${owner}`, 'berth', path]);
     }
     return path;
   };
@@ -45,9 +46,9 @@ export function openExchange(runDir: string): Exchange {
     await rm(directory, { recursive: true, force: true });
   };
   return {
-    open: (app, name) => {
+    open: (app, name, owner) => {
       const path = join(root, app, name);
-      const opened = opening.get(path) ?? openOnce(path);
+      const opened = opening.get(path) ?? openOnce(path, owner);
       opening.set(path, opened);
       opened.catch(() => opening.delete(path));
       return opened;

@@ -310,7 +310,7 @@ class Coordinator implements UpdateCoordinator {
         worker: unpackWorker,
         limits,
         signal,
-        admit: async ({ app }) => Promise.resolve({ idBase: store.idRange(app) }),
+        admit: ({ name }) => ({ idBase: store.idRange(name) }),
         onProgress: (bytes) => {
           run.record.received(bytes);
         },

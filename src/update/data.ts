@@ -1,6 +1,7 @@
 import type { Stats } from 'node:fs';
-import { chmod, chown, mkdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { lchown, mkdir, open, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { directoryFlags, pathIn } from '../lib/directory.ts';
 import { publish, removeTree, syncFileSystem } from '../lib/durable.ts';
 import { isErrno } from '../lib/errors.ts';
 import { dataDirectory } from '../store/index.ts';
@@ -12,26 +13,37 @@ const halfMade = ':new';
  * Makes those of an app's data directories that are missing, owned and readable as the image's directories of the same
  * paths. Each is there wholly or not at all, and on disk, before an app that names it is.
  * @param data the directory of the app's generation of data
+ * @param root user and group of the host that the app's root is
  * @param paths in the container, such as `/var/lib/app`; unpacking has seen to it that no link of `rootfs` lies on one
  * @param ask looks at a directory of the image; nothing if it is not there
  */
-export async function makeDataDirectories(data: string, paths: readonly string[], rootfs: string, ask: Ask = statIfThere): Promise<void> {
-  const fresh = join(data, halfMade);
-  let made = false;
-  for (const path of paths) {
-    const directory = dataDirectory(data, path);
-    if ((await statIfThere(directory)) !== undefined) continue;
+export async function makeDataDirectories(data: string, root: number, paths: readonly string[], rootfs: string, ask: Ask = statIfThere): Promise<void> {
+  const missing: string[] = [];
+  for (const path of paths) if ((await statIfThere(dataDirectory(data, path))) === undefined) missing.push(path);
+  if (missing.length === 0) return;
+  await makeGeneration(data, root);
+  // By a descriptor: it is the app's directory, where names may change hands.
+  await using directory = await open(data, directoryFlags);
+  const fresh = pathIn(directory.fd, halfMade);
+  for (const path of missing) {
     await removeTree(fresh);
-    await mkdir(fresh, { recursive: true, mode: 0o700 });
-    const model = await ask(join(rootfs, path));
-    if (model !== undefined) {
-      await chown(fresh, model.uid, model.gid);
-      await chmod(fresh, model.mode & 0o1777);
+    await mkdir(fresh, { mode: 0o700 });
+    {
+      await using made = await open(fresh, directoryFlags);
+      const { uid, gid, mode } = (await ask(join(rootfs, path))) ?? { uid: root, gid: root, mode: 0o700 };
+      await made.chown(uid, gid);
+      await made.chmod(mode & 0o1777);
     }
-    await publish(fresh, directory);
-    made = true;
+    await publish(fresh.toString(), dataDirectory(dirname(fresh.toString()), path));
   }
-  if (made) await syncFileSystem(data);
+  await syncFileSystem(data);
+}
+
+/** Makes the directory of a generation of data, if it is not there: in one that only berthd can change, the app's own. */
+export async function makeGeneration(data: string, root: number): Promise<void> {
+  await mkdir(dirname(data), { recursive: true, mode: 0o711 });
+  await mkdir(data, { recursive: true, mode: 0o711 });
+  await lchown(data, root, root);
 }
 
 /** Whose a directory is, and its permission bits. */

@@ -120,7 +120,7 @@ async function fill(store: WritableStore, options: PreloadOptions): Promise<Prel
   }
   for (const { app, image, generation } of members) {
     const { settings } = candidates.find((candidate) => candidate.image.package === app)!;
-    await makeDataDirectories(store.dataPath(app, generation), settings.data, join(store.imagePaths(image).bundle, 'rootfs'), askStat);
+    await makeDataDirectories(store.dataPath(app, generation), store.idRange(app), settings.data, join(store.imagePaths(image).bundle, 'rootfs'), askStat);
   }
   record(store, candidates, members, bytes, options);
   await store.collect();
@@ -141,7 +141,7 @@ async function receive(store: WritableStore, staging: string, { payloads, limits
         yield chunk;
       }
     }
-    const { packages } = await unpackPayload(counted(), target, { limits, chown: true, admit: async ({ app }) => Promise.resolve({ idBase: store.idRange(app) }), ...(signal === undefined ? {} : { signal }) });
+    const { packages } = await unpackPayload(counted(), target, { limits, chown: true, admit: async ({ name }) => Promise.resolve({ idBase: store.idRange(name) }), ...(signal === undefined ? {} : { signal }) });
     candidates.push(...packages.map((item) => candidateOf(item, architectures, now)));
     total += bytes;
   }

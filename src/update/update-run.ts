@@ -258,7 +258,7 @@ export class UpdateRun {
 
   async #makeData({ app, image, generation }: MemberRow, { settings }: Candidate): Promise<void> {
     const { store } = this.#options;
-    await makeDataDirectories(store.dataPath(app, generation), settings.data, join(store.imagePaths(image).bundle, 'rootfs'));
+    await makeDataDirectories(store.dataPath(app, generation), store.idRange(app), settings.data, join(store.imagePaths(image).bundle, 'rootfs'));
   }
 
   /** The new version's own command, on the new generation of data, before anything is switched. */
