@@ -4,13 +4,11 @@ import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rea
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { verifyImage } from '../src/image/index.ts';
-import { digestHex } from '../src/lib/digest.ts';
 import { run } from '../src/lib/process.ts';
 import type { AppStatus } from '../src/lifecycle/index.ts';
 import type { PreloadReport, UpdateStatus } from '../src/update/index.ts';
 import { ApiClient } from './support/api.ts';
-import { berthBundle, TestDaemon, until, whyNoContainers } from './support/berthd.ts';
+import { berthBundle, imageDifferences, TestDaemon, until, whyNoContainers } from './support/berthd.ts';
 import { makePackage, type PackageOptions } from './support/packages.ts';
 
 const skip = whyNoContainers();
@@ -252,7 +250,7 @@ test('a preloaded store runs at the first boot, with nothing to install', limit,
   assert.deepEqual(installed.map(({ app, version, start }) => [app, version, start]), [['broker', '1.0', true], ['web', '1.0', true]]);
   assert.deepEqual(notes, ['web needs gnss of the device; --platform checks that']);
   assert.equal(existsSync(join(daemon.root, 'store-id')), false, 'each device gives its copy an id');
-  for (const { digest } of installed) assert.deepEqual(await verifyImage(join(daemon.root, 'images', digestHex(digest)), { digest }), []);
+  for (const { digest } of installed) assert.deepEqual(await imageDifferences(daemon.root, digest), []);
 
   // The same packages in the factory folder are there already.
   for (const file of files) cpSync(file, join(factory, file.split('/').at(-1)!));

@@ -4,13 +4,11 @@ import { readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { verifyImage } from '../src/image/index.ts';
-import { digestHex } from '../src/lib/digest.ts';
 import { run } from '../src/lib/process.ts';
 import type { AppStatus } from '../src/lifecycle/index.ts';
 import { randomFrom } from './random.ts';
 import { ApiClient } from './support/api.ts';
-import { startBerthd, until, whyNoContainers, type TestDaemon } from './support/berthd.ts';
+import { imageDifferences, startBerthd, type TestDaemon, until, whyNoContainers } from './support/berthd.ts';
 import { makePackage } from './support/packages.ts';
 
 /** More by hand: `UPDATE_KILLS=500 npm test -- test/update-kill.test.ts`. */
@@ -51,7 +49,7 @@ async function check(daemon: TestDaemon, apps: readonly AppStatus[], bystander: 
   assert.equal(new Set(ours.map((app) => app.version)).size, 1, `versions: ${ours.map((app) => `${app.name} ${app.version}`).join(', ')}`);
   const other = apps.find((app) => app.name === bystander.name)!;
   assert.deepEqual([other.instance, other.restarts], [bystander.instance, 0], 'the bystander was not disturbed');
-  for (const app of ours) assert.deepEqual(await verifyImage(join(daemon.root, 'images', digestHex(app.digest)), { digest: app.digest }), [], app.name);
+  for (const app of ours) assert.deepEqual(await imageDifferences(daemon.root, app.digest), [], app.name);
   for (const { name, version } of ours) {
     const said = await daemon.berth('exec', name, 'cat', '/data/version');
     assert.equal(said.stdout.trim(), version, `data of ${name}`);

@@ -38,7 +38,7 @@ function holdingOf(store: WritableStore, operation: Operation): Holding {
 async function faultsOfImages(store: WritableStore): Promise<readonly string[]> {
   const faults = await Promise.all(store.images().map(async ({ digest, package: name, version }) => {
     const { directory } = store.imagePaths(digest);
-    const found = existsSync(directory) ? await verifyImage(directory, { digest }) : ['its image is not there'];
+    const found = existsSync(directory) ? await verifyImage(directory, { digest, idBase: store.idRange(name) }) : ['its image is not there'];
     return found.map((fault) => `${name} ${version}: ${JSON.stringify(fault)}`);
   }));
   return faults.flat();

@@ -5,10 +5,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
+import { verifyImage } from '../../src/image/index.ts';
+import { digestHex, type Digest } from '../../src/lib/digest.ts';
 import { run, type RunResult } from '../../src/lib/process.ts';
 
 export const projectRoot = join(import.meta.dirname, '../..');
@@ -65,8 +67,10 @@ export class TestDaemon {
   /** Starts it and waits until it serves its socket. */
   async start(): Promise<void> {
     const command = [...this.#program, '--root', this.root, '--run', this.runDir, '--config', join(this.directory, 'berthd.yaml')];
-    // In a mount namespace of its own with another boot id, once it was rebooted.
-    const asBooted = ['unshare', '--mount', 'sh', '-c', `mount --bind ${this.#bootId} /proc/sys/kernel/random/boot_id && exec "$@"`, 'sh'];
+    // In a mount namespace of its own with another boot id, once it was rebooted. The kernel mounts no proc in a user
+    // namespace where there is none on which nothing is mounted, so there is a second one.
+    const proc = join(this.directory, 'proc');
+    const asBooted = ['unshare', '--mount', 'sh', '-c', `mkdir -p ${proc} && mount -t proc proc ${proc} && mount --bind ${this.#bootId} /proc/sys/kernel/random/boot_id && exec "$@"`, 'sh'];
     const [program, ...args] = existsSync(this.#bootId) ? [...asBooted, ...command] : command;
     const child = spawn(program!, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process = child;
@@ -153,6 +157,12 @@ export class TestDaemon {
     const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => line.split(' ')[4] ?? '').filter((path) => path.startsWith(this.directory));
     for (const path of mounts.toReversed()) await run('umount', ['-l', path]);
   }
+}
+
+/** What differs between an image of a store and its manifest; whose its app is shows in the root directory. */
+export async function imageDifferences(root: string, digest: Digest): Promise<readonly string[]> {
+  const directory = join(root, 'images', digestHex(digest));
+  return verifyImage(directory, { digest, idBase: statSync(join(directory, 'bundle/rootfs')).uid });
 }
 
 /** A file that may vanish at any moment, empty then. */
