@@ -65,7 +65,7 @@ export class IdRanges {
     const { base, count } = this.#pool;
     const row = this.#sql.all('SELECT value FROM meta WHERE name = ?', baseName)[0];
     const known = row === undefined ? undefined : Number(row['value']);
-    const highest = Number(this.#sql.all('SELECT max(range) AS range FROM id_ranges')[0]?.['range'] ?? 0);
+    const highest: number = this.#sql.all('SELECT max(range) AS range FROM id_ranges')[0]!['range'] ?? 0;
     if (known !== base && highest > 0) {
       throw new BerthError('conflict', `ids.base is ${base}, but the files of this store's apps belong to users from ${known} on; set it back to that, or remove all apps with --purge first`);
     }
