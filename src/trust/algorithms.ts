@@ -21,7 +21,7 @@ export const hashOids: Readonly<Record<Hash, string>> = {
 /** Bytes of a digest. */
 export const hashBytes: Readonly<Record<Hash, number>> = { sha256: 32, sha384: 48, sha512: 64 };
 
-/** AlgorithmIdentifier of X.509 and CMS (RFC 5280 section 4.1.1.2). */
+/** AlgorithmIdentifier of X.509 and CMS (RFC 5280 section 4.1.1.2). Parameters that are NULL are null here, absent ones undefined. */
 export interface AlgorithmIdentifier {
   readonly algorithm: string;
   readonly parameters?: ArrayBuffer | Uint8Array | null | undefined;
@@ -106,7 +106,7 @@ export function algorithmOfKey(key: KeyObject, what: string): SignatureAlgorithm
 export function hashOf(id: AlgorithmIdentifier, what: string): Hash {
   const hash = hashes.find((name) => hashOids[name] === id.algorithm);
   if (hash === undefined) throw refused(what, refusedOids[id.algorithm] ?? `the digest ${id.algorithm}`);
-  if (!isAbsent(id) && !isNull(id)) throw new BerthError('untrusted', `${what}: the digest algorithm has parameters`);
+  if (id.parameters !== undefined && id.parameters !== null) throw new BerthError('untrusted', `${what}: the digest algorithm has parameters`);
   return hash;
 }
 
@@ -121,16 +121,8 @@ export function schemeOf(id: AlgorithmIdentifier, what: string): Scheme {
     : algorithm === schemeOids.mlDsa65 ? { family: 'ml-dsa-65' }
     : undefined;
   if (scheme === undefined) throw refused(what, refusedOids[algorithm] ?? `the algorithm ${algorithm}`);
-  if (!isAbsent(id)) throw new BerthError('untrusted', `${what}: the signature algorithm ${algorithm} has parameters, and must have none`);
+  if (id.parameters !== undefined) throw new BerthError('untrusted', `${what}: the signature algorithm ${algorithm} has parameters, and must have none`);
   return scheme;
-}
-
-function isAbsent({ parameters }: AlgorithmIdentifier): boolean {
-  return parameters === undefined || parameters === null;
-}
-
-function isNull({ parameters }: AlgorithmIdentifier): boolean {
-  return hex(parameters!) === '0500';
 }
 
 /** RSASSA-PSS-params (RFC 4055 section 3.1): one hash for both uses, which its defaults (SHA-1) never are. */

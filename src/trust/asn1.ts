@@ -4,13 +4,22 @@ import { BerthError } from '../lib/errors.ts';
 
 type Constructor<T> = new () => T;
 
-/** Bytes as the type that they should be. @throws BerthError `untrusted` naming `what` */
+/**
+ * Bytes as the type that they should be. The library passes over what it does not expect (a revocation list without
+ * its optional next update loses its entries); so what it has understood, written out again, must be the same bytes.
+ * @throws BerthError `untrusted` naming `what`
+ */
 export function parseAsn<T>(type: Constructor<T>, bytes: Uint8Array | ArrayBuffer, what: string): T {
+  let value: T;
+  let again: ArrayBuffer;
   try {
-    return AsnConvert.parse(bytes, type);
+    value = AsnConvert.parse(bytes, type);
+    again = AsnConvert.serialize(value);
   } catch (error) {
     throw new BerthError('untrusted', `${what} cannot be read: ${(error as Error).message}`, { cause: error });
   }
+  if (Buffer.compare(new Uint8Array(again), new Uint8Array(bytes)) !== 0) throw new BerthError('untrusted', `${what} cannot be read: ${type.name} with parts that do not belong there, or not in DER`);
+  return value;
 }
 
 /** DER of a value. */

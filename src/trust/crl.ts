@@ -13,7 +13,7 @@ export interface Crl {
   readonly authorityKeyId?: string;
   /** Milliseconds since 1970. */
   readonly thisUpdate: number;
-  readonly nextUpdate?: number;
+  readonly nextUpdate: number;
   /** Serial numbers, hexadecimal. */
   readonly revoked: ReadonlySet<string>;
   readonly signed: SignedPart;
@@ -34,6 +34,7 @@ export function parseCrl(text: string, what: string): Crl {
 export function readCrl(der: Uint8Array, what: string): Crl {
   const tree = readDer(der, what, derLimits);
   const { tbsCertList: tbs, signatureAlgorithm, signature } = parseAsn(x509.CertificateList, der, what);
+  if (tbs.nextUpdate === undefined) throw new BerthError('untrusted', `${what}: a revocation list without a next update, which RFC 5280 section 5.1.2.5 asks for`);
   const extensions = tbs.crlExtensions ?? [];
   const unknown = extensions.find(({ critical, extnID }) => critical && !harmless.has(extnID));
   if (unknown !== undefined) throw new BerthError('untrusted', `${what}: a revocation list with the critical extension ${unknown.extnID}; Berth reads complete lists of one issuer only`);
@@ -51,7 +52,7 @@ export function readCrl(der: Uint8Array, what: string): Crl {
     issuerName: hex(fields[fields[0]?.tag === 0x02 ? 2 : 1]!.bytes),
     ...(authorityKeyId === undefined ? {} : { authorityKeyId: hex(authorityKeyId.buffer) }),
     thisUpdate: timeOf(tbs.thisUpdate, what),
-    ...(tbs.nextUpdate === undefined ? {} : { nextUpdate: timeOf(tbs.nextUpdate, what) }),
+    nextUpdate: timeOf(tbs.nextUpdate, what),
     revoked,
     signed: { bytes: tree.children[0]!.bytes, algorithm: signatureAlgorithm, signature: new Uint8Array(signature) },
   };
@@ -70,10 +71,10 @@ export function revocationFault(certificate: Certificate, issuers: readonly Cert
   for (const crl of lists) {
     if (!issuers.some((issuer) => isIssuedBy(crl, issuer))) return `the revocation list of ${crl.issuer} is not signed by any certificate of that name here`;
     if (crl.revoked.has(certificate.serial)) return `the certificate ${certificate.subject} (serial ${certificate.serial}) has been revoked by ${crl.issuer}`;
-    if (crl.nextUpdate === undefined || crl.nextUpdate >= now) isFresh = true;
+    if (crl.nextUpdate >= now) isFresh = true;
   }
   const [newest] = lists.toSorted((a, b) => b.thisUpdate - a.thisUpdate);
-  return isFresh ? undefined : `the revocation list of ${newest!.issuer} should have been replaced by ${new Date(newest!.nextUpdate!).toISOString()}; put a newer one in its place`;
+  return isFresh ? undefined : `the revocation list of ${newest!.issuer} should have been replaced by ${new Date(newest!.nextUpdate).toISOString()}; put a newer one in its place`;
 }
 
 /** A CA may have had several keys under one name. */

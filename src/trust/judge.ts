@@ -99,7 +99,7 @@ class Bench {
     const counted: Told[] = [{ signer: publisher, authority: name }];
     for (const { need, of } of countersigners) {
       const found: Told[] = [];
-      for (const by of this.#authorities.filter(({ authority }) => of.includes(authority.name))) {
+      for (const by of of.flatMap((name) => this.#authorities.filter(({ authority }) => authority.name === name))) {
         const taken = [...counted, ...found].map(({ signer }) => signer);
         const signer = this.#signers.find((other) => !taken.includes(other) && isGood(this.#standing(other, by)));
         if (signer !== undefined) found.push({ signer, authority: by.authority.name });
