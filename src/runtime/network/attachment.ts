@@ -29,6 +29,12 @@ export interface Plug {
 const firstIndex = 2;
 const gatewayIndex = 1n;
 
+/**
+ * The bridge's link-local address (RFC 4291 section 2.5.6), from which the host looks for apps. Berth gives it instead
+ * of the kernel: then it is known to the rules, and good at once.
+ */
+export const linkAddress = 'fe80::1';
+
 /** The host's own address in a network of the bridge. */
 export function gatewayOf(network: IpNetwork): IpNetwork {
   return addressAt(network, gatewayIndex);

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { formatNetwork } from '../../lib/ip.ts';
+import { formatNetwork, type IpNetwork } from '../../lib/ip.ts';
 import { readIfThere } from '../files.ts';
-import { gatewayOf } from './attachment.ts';
+import { gatewayOf, linkAddress } from './attachment.ts';
 import type { NetworkPlan } from './plan.ts';
 import { runTool } from './tools.ts';
 
@@ -48,8 +48,9 @@ export class Bridge {
   async open(): Promise<void> {
     const { name, subnet, subnet6 } = this.#plan;
     // Without snooping, what looks for an IPv6 neighbour reaches the apps whatever they have joined.
-    const link = this.exists ? [] : [`link add name ${name} address ${hardwareAddress} type bridge mcast_snooping 0`];
-    const addresses = [subnet, ...(subnet6 === undefined ? [] : [subnet6])].map((network) => `address replace ${formatNetwork(gatewayOf(network))}/${network.prefix} dev ${name}${network.family === 6 ? ' nodad' : ''}`);
+    const link = this.exists ? [] : [`link add name ${name} address ${hardwareAddress} type bridge mcast_snooping 0`, `link set dev ${name} addrgenmode none`];
+    const own = (network: IpNetwork): string => `address replace ${formatNetwork(gatewayOf(network))}/${network.prefix} dev ${name}`;
+    const addresses = subnet6 === undefined ? [own(subnet)] : [own(subnet), `${own(subnet6)} nodad`, `address replace ${linkAddress}/64 dev ${name} nodad`];
     const lines = [...link, ...addresses, `link set dev ${name} up`];
     await runTool('ip', ['-batch', '-'], `${lines.join('\n')}\n`);
     // The host learns no routes from apps.

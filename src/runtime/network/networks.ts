@@ -64,8 +64,9 @@ export class Networks {
     // On the network of the host, a server on the host is in reach.
     writeFileSync(files.resolvConf, network.mode === 'host' ? (readIfThere(resolvConfPaths[0]!) ?? '') : resolvConf(servers));
     writeFileSync(files.hosts, hostsFile(typeof config['hostname'] === 'string' ? config['hostname'] : app, addresses));
-    const mounts = [file(files.resolvConf, '/etc/resolv.conf'), file(files.hosts, '/etc/hosts')];
-    return { ...config, mounts: [...(Array.isArray(config['mounts']) ? (config['mounts'] as unknown[]) : []), ...mounts] };
+    const given = Array.isArray(config['mounts']) ? (config['mounts'] as readonly Mount[]) : [];
+    const mounts = network.mode === 'host' ? given.map((mount) => (mount.type === 'sysfs' ? emptySys : mount)) : given;
+    return { ...config, mounts: [...mounts, file(files.resolvConf, '/etc/resolv.conf'), file(files.hosts, '/etc/hosts')] };
   }
 
   /**
@@ -165,7 +166,20 @@ export class Networks {
   }
 }
 
+interface Mount {
+  readonly destination: string;
+  readonly type: string;
+  readonly source: string;
+  readonly options: readonly string[];
+}
+
+/**
+ * What an app on the network of the host has at `/sys`: nothing. The kernel lets a user namespace mount sysfs only with
+ * a network namespace of its own (`sysfs_init_fs_context`), and bound from the host it would bring the host's cgroups.
+ */
+const emptySys: Mount = { destination: '/sys', type: 'tmpfs', source: 'tmpfs', options: ['ro', 'nosuid', 'nodev', 'noexec', 'mode=555', 'size=4k'] };
+
 /** A file that is seen read-only in the container. */
-function file(source: string, destination: string): object {
+function file(source: string, destination: string): Mount {
   return { destination, type: 'bind', source, options: ['bind', 'ro', 'nosuid', 'nodev', 'noexec'] };
 }

@@ -30,7 +30,7 @@ test('frames of an app pass with its own hardware and IP addresses only, judged 
     'ether saddr != 02:00:00:00:00:07 counter drop',
     'arp saddr ether 02:00:00:00:00:07 arp saddr ip 10.213.64.7 arp daddr ip 10.213.64.1 accept',
     'ip saddr 10.213.64.7 accept',
-    'ip6 saddr fd00::7 icmpv6 type nd-neighbor-solicit @th,64,128 0xfd000000000000000000000000000001 accept',
+    'ip6 saddr fd00::7 icmpv6 type nd-neighbor-solicit @th,64,128 { 0xfd000000000000000000000000000001, 0xfe800000000000000000000000000001 } accept',
     'ip6 saddr fd00::7 icmpv6 type nd-neighbor-advert @th,64,128 0xfd000000000000000000000000000007 accept',
     'icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, nd-redirect } counter drop',
     'ip6 saddr fd00::7 accept',

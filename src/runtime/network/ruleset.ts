@@ -1,6 +1,6 @@
 import { formatNetwork, parseNetwork, type IpNetwork } from '../../lib/ip.ts';
 import { privateNetworks4, publicNetwork6, type Destination, type PublishedPort } from '../../lib/network.ts';
-import { addressOf, gatewayOf, type Attachment, type Plug } from './attachment.ts';
+import { addressOf, gatewayOf, linkAddress, type Attachment, type Plug } from './attachment.ts';
 
 /** Connections that one app may have at a time: the kernel's table of them is everybody's. */
 const maxConnections = 4096;
@@ -65,7 +65,7 @@ function ownFrames({ subnet, subnet6 }: BridgePlan, attachment: Plugged): readon
     const address6 = own(attachment, subnet6);
     // The target of neighbour discovery (RFC 4861 sections 4.3 and 4.4) begins 64 bits into the message.
     rules.push(
-      `ip6 saddr ${address6} icmpv6 type nd-neighbor-solicit @th,64,128 ${hex(gatewayOf(subnet6))} accept`,
+      `ip6 saddr ${address6} icmpv6 type nd-neighbor-solicit @th,64,128 { ${hex(gatewayOf(subnet6))}, ${hex(parseNetwork(linkAddress)!)} } accept`,
       `ip6 saddr ${address6} icmpv6 type nd-neighbor-advert @th,64,128 ${hex(addressOf(attachment, subnet6))} accept`,
       'icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, nd-redirect } counter drop',
       `ip6 saddr ${address6} accept`,
