@@ -60,7 +60,7 @@ test('an app sees neither processes nor files of the host and of other apps', op
   assert.match(processes.stdout, /sleep 1000/);
   for (const other of ['sleep 2000', 'berthd', 'conmon', 'runc']) assert.equal(processes.stdout.includes(other), false, `${other} in ${processes.stdout}`);
   const mounts = await inside('inmate', 'cat /proc/mounts');
-  for (const path of [daemon.directory, 'cgroup']) assert.equal(mounts.stdout.includes(path), false, `${path} in ${mounts.stdout}`);
+  for (const path of [daemon.directory, '/sys/fs/cgroup']) assert.equal(mounts.stdout.includes(path), false, `${path} in ${mounts.stdout}`);
 });
 
 test('an app reaches neither the network of the host nor that of another app', options, async (t) => {

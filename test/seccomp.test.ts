@@ -1,7 +1,9 @@
 /** The filter on calls of the kernel, each tried in a real container: refused with the right errno, or let through. */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { describe, it } from 'node:test';
 import { callsByCapability, seccompProfile } from '../src/policy/index.ts';
 import { whyNoContainers } from './support/berthd.ts';
 import { callsCommand, installCalls, type Call } from './support/calls.ts';
@@ -118,4 +120,27 @@ describe('the filter on calls of the kernel', () => {
     const given = await answers(bench, 'ways', calls, seccompProfile([]), all);
     assert.deepEqual(given, ['done', 'EPERM', 'EPERM', 'EPERM', 'EAFNOSUPPORT', 'done', 'killed SIGSYS', 'done', 'ENOSYS']);
   });
+});
+
+/** conmon(8) in a session keyring (keyctl(2)) that holds the key `host`; what the OCI runtime does not prevent inherits it. */
+const keyedConmon = `#!/usr/bin/python3
+import ctypes, os, sys
+call = ctypes.CDLL(None).syscall
+if call(250, 1, None) < 0 or call(248, b'user', b'host', b'secret', 6, -3) < 0: sys.exit('no keyring')
+os.execvp('conmon', ['conmon', *sys.argv[1:]])
+`;
+
+it('an app has none of the keys of the host, even if nothing filtered its calls', options, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'berth-keys-'));
+  t.after(() => {
+    rmSync(directory, { recursive: true });
+  });
+  const conmon = join(directory, 'conmon');
+  writeFileSync(conmon, keyedConmon, { mode: 0o755 });
+  await using bench = await RuntimeBench.open({ conmon });
+  await installCalls(join(bench.directory, 'rootfs'));
+  // KEYCTL_SEARCH in the session keyring.
+  const search: Call = { number: 250, args: [10, -3, 'user', 'host', 0] };
+  assert.deepEqual(await answers(bench, 'unfiltered', [search], undefined, []), ['ENOKEY']);
+  assert.deepEqual(await answers(bench, 'filtered', [search], seccompProfile([]), []), ['EPERM']);
 });

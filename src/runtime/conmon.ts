@@ -33,7 +33,6 @@ export function conmonArguments({ id, places, files, oci, log }: ConmonCommand):
     '--conmon-pidfile', files.monitorPid,
     '--exit-dir', places.exits,
     '--socket-dir-path', places.attach,
-    '--no-new-keyring',
     // A log is not worth an fsync between an app's end and the news of it.
     '--no-sync-log',
     ...(log === undefined ? ['--log-path', 'off'] : ['--log-path', `k8s-file:${log.path}`, '--log-size-max', String(log.maxBytes)]),
