@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { parseSettings } from '../src/image/index.ts';
 import { systemClock } from '../src/lib/clock.ts';
 import { isAlive, run } from '../src/lib/process.ts';
+import { FakeLender } from '../src/lifecycle/fake-lender.ts';
 import { FakeStore, fakeRow } from '../src/lifecycle/fakes.ts';
 import { openSupervisor, type AppStatus, type BerthEvent, type RunOnceOptions, type RunOnceResult, type Supervisor } from '../src/lifecycle/index.ts';
 import type { LogLine, OciConfig } from '../src/runtime/index.ts';
@@ -180,7 +181,8 @@ function supervise(bench: RuntimeBench, script: string, store = new FakeStore([f
     runtime: bench.runtime,
     clock: systemClock,
     journal: () => undefined,
-    prepare: ({ name }) => ({ settings: parseSettings({}), withheld: [], dependsOn: [], spec: async (id) => Promise.resolve({ id, app: name, config: config() }) }),
+    devices: new FakeLender(),
+    prepare: ({ name }) => ({ settings: parseSettings({}), withheld: [], dependsOn: [], devices: [], spec: async (id) => Promise.resolve({ id, app: name, config: config() }) }),
   });
   const again = async (): Promise<Supervisor> => {
     await supervisor.detach();

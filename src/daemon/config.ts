@@ -29,6 +29,8 @@ const schema = v.strictObject({
   'architectures': v.optional(v.array(v.string())),
   /** Directory with the `*.yaml` files of platform services. */
   'platform': v.optional(v.string()),
+  /** Directory with the `*.yaml` files that declare devices. */
+  'devices': v.optional(absolutePath),
   /** Directory whose payloads are applied at the start. */
   'factory': v.optional(absolutePath),
   /** Directories in which removable media are mounted; what they bring is applied. */
@@ -81,6 +83,7 @@ export interface Config {
   readonly runtime?: string;
   readonly architectures?: readonly string[];
   readonly platform: string;
+  readonly devices: string;
   readonly factory: string;
   readonly media: readonly string[];
   readonly parallelStarts?: number;
@@ -111,6 +114,7 @@ export async function readConfig(path: string | undefined, given: { readonly roo
     ...optional('runtime', file.runtime),
     ...optional('architectures', file.architectures),
     platform: file.platform ?? '/etc/berth/platform.d',
+    devices: file.devices ?? '/etc/berth/devices.d',
     factory: file.factory ?? '/etc/berth/factory.d',
     media: file.media ?? [],
     ...optional('parallelStarts', file['parallel-starts']),

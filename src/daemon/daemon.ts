@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { serveAppBuses, type AppBuses } from '../dbus/index.ts';
 import { serveNative } from '../http/index.ts';
+import { declaredDevices, hostPlaces, Lender, readDeclarations } from '../devices/index.ts';
 import { hostArchitectures, type WorkerCommand } from '../image/index.ts';
 import { systemClock } from '../lib/clock.ts';
 import { asBerthError } from '../lib/errors.ts';
@@ -60,8 +61,18 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
   const exchange = openExchange(config.run);
   await exchange.retain(new Set(store.apps().map((app) => app.name)));
   const buses = Promise.withResolvers<AppBuses>();
-  const launcher = openLauncher({ store, runtime, exchange, openBus: async (app) => (await buses.promise).open(app) });
-  const supervisor = openSupervisor({ store, runtime, clock, journal, bootId, prepare: launcher.plan, ...(config.parallelStarts === undefined ? {} : { parallelStarts: config.parallelStarts }) });
+  const declarations = await readDeclarations(config.devices);
+  for (const fault of declarations.faults) journal('warning', fault);
+  const devices = new Lender({
+    declarations,
+    directory: join(config.run, 'devices'),
+    places: hostPlaces,
+    owner: (app) => store.idRange(app),
+    clock,
+    tell: (news) => { supervisor.announce(news); },
+  });
+  const launcher = openLauncher({ store, runtime, exchange, declared: declaredDevices(declarations), openBus: async (app) => (await buses.promise).open(app) });
+  const supervisor = openSupervisor({ store, runtime, clock, journal, bootId, devices, prepare: launcher.plan, ...(config.parallelStarts === undefined ? {} : { parallelStarts: config.parallelStarts }) });
   const updatesOptions: UpdatesOptions = {
     store,
     lifecycle: supervisor,
@@ -93,7 +104,9 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
       lifecycle: supervisor,
       updates,
       store,
-      doctor: () => examineHost({ root: config.root, run: config.run, runtime: runtime.name, network: config.network, now: clock.now() }),
+      devices: async () => devices.status(),
+      doctor: async () =>
+        examineHost({ root: config.root, run: config.run, runtime: runtime.name, network: config.network, now: clock.now(), devices: await devices.status(), deviceFaults: declarations.faults }),
       version: {
         version,
         runtime: runtime.name,
@@ -113,6 +126,7 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
       const foldersClosed = folders.close();
       const updatesClosed = updates.close();
       await supervisor.detach();
+      await devices.close();
       await updatesClosed;
       await foldersClosed;
       // Last, so that whoever waits for an update is told.

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { parseDepends, parseSettings, type LaunchSettings } from '../image/index.ts';
 import { BerthError } from '../lib/errors.ts';
 import { foresee, planLaunch, readLaunch, withheldOf, type LaunchPlan, type LaunchRequest } from '../lifecycle/index.ts';
+import { withLoan, type DeclaredDevice } from '../policy/index.ts';
 import type { Exchange, Runtime } from '../runtime/index.ts';
 import type { AppRow, Store } from '../store/index.ts';
 
@@ -18,11 +19,13 @@ export interface LauncherOptions {
   readonly store: Store;
   readonly runtime: Runtime;
   readonly exchange: Exchange;
+  /** Devices of this machine that apps can ask for. */
+  readonly declared: readonly DeclaredDevice[];
   /** Gives the host directory of an app's update bus, which is then served. */
   readonly openBus: (app: string) => Promise<string>;
 }
 
-export function openLauncher({ store, runtime, exchange, openBus }: LauncherOptions): Launcher {
+export function openLauncher({ store, runtime, exchange, declared, openBus }: LauncherOptions): Launcher {
   const launchOf = (app: Pick<AppRow, 'image'>): LaunchRequest => readLaunch(readFileSync(join(store.imagePaths(app.image).bundle, 'config.json'), 'utf8'));
   return {
     plan: (app) => {
@@ -30,19 +33,21 @@ export function openLauncher({ store, runtime, exchange, openBus }: LauncherOpti
       if (image === undefined) throw new BerthError('internal', `${app.name}: the database names an image that it does not know (${app.image}); install the app again`);
       const launch = launchOf(app);
       const { settings } = launch;
+      const { extras } = foresee(launch, app.name, declared);
       return {
         settings,
-        withheld: withheldOf(launch, app.name),
-        network: foresee(launch, app.name).extras.network,
+        withheld: withheldOf(launch, app.name, declared),
+        network: extras.network,
+        devices: extras.devices,
         dependsOn: parseDepends(image.depends).flatMap((dependency) => dependency.map((alternative) => alternative.name)),
-        spec: async (id) => {
+        spec: async (id, loan) => {
           const exportPaths = await openAll(settings.exports, (name) => exchange.open(app.name, name, store.idRange(app.name)));
           const importPaths = await openAll(settings.imports, (wanted) => {
             const [provider = '', name = ''] = wanted.split('/');
             return exchange.open(provider, name, store.idRange(provider));
           });
           const busPath = await openBus(app.name);
-          const { config, extras } = planLaunch(launch, {
+          const { config } = planLaunch(launch, {
             app: app.name,
             bundle: store.imagePaths(app.image).bundle,
             data: store.dataPath(app.name, app.dataGeneration),
@@ -50,9 +55,10 @@ export function openLauncher({ store, runtime, exchange, openBus }: LauncherOpti
             idBase: store.idRange(app.name),
             exportPaths,
             importPaths,
+            declared,
             busPath,
           });
-          return { id, app: app.name, config, network: extras.network };
+          return { id, app: app.name, config: loan === undefined ? config : withLoan(config, loan), network: extras.network };
         },
       };
     },

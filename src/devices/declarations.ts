@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { asBerthError, isErrno } from '../lib/errors.ts';
 import { describeIssue, parseYamlFile } from '../lib/yaml-file.ts';
+import type { DeclaredDevice } from '../policy/index.ts';
 import { brokenDeclaration, declarationOf, deviceEntry, type Declaration } from './declaration.ts';
 
 /** All that the operator declared. */
@@ -63,4 +64,9 @@ async function entriesOf(path: string, faults: string[]): Promise<readonly unkno
     faults.push(message.includes(path) ? message : `${path}: ${message}`);
     return undefined;
   }
+}
+
+/** The declarations as the policy needs them, to judge what apps ask for. */
+export function declaredDevices({ all }: Declarations): readonly DeclaredDevice[] {
+  return all.map(({ name, platform, place }) => ({ name, platform, ...(place.kind === 'class' ? { match: place.match } : { path: place.path }) }));
 }

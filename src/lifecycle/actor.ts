@@ -7,8 +7,9 @@ import { killTimeoutMs, outlivesKill } from './kill.ts';
 import { type Ledger, openLedger } from './ledger.ts';
 import { type Action, type MachineEvent, machine, machineEvents, obeysPolicy, type Phase, phases } from './machine.ts';
 import { type Profile, profile, profileOf } from './plan.ts';
+import { prepareInstance } from './preparation.ts';
 import { explainEnd, intentions, limitReached, lostByReboot } from './reason.ts';
-import { type AppRecord, begunAnew, judgeAtBoot } from './records.ts';
+import { type AppRecord, begunAnew, judgeAtBoot, type LentInstance } from './records.ts';
 import { decideRestart, leaveIt, noRestarts, type RestartMemory, type Verdict } from './restart.ts';
 import { Teller } from './teller.ts';
 import type { Tools } from './tools.ts';
@@ -152,7 +153,7 @@ export class Actor {
     else this.#end(this.#explained(instance, exit));
   }
 
-  async #adopt(record: InstanceRecord): Promise<boolean> {
+  async #adopt(record: LentInstance): Promise<boolean> {
     const { runtime } = this.#tools;
     const instance = new Instance(runtime, this.#work, record.id);
     this.#instance = instance;
@@ -175,6 +176,7 @@ export class Actor {
       this.#recordEnd(end, verdict);
       return again;
     }
+    this.#tools.devices.keep(this.name, record.devices ?? []);
     instance.frozen = found === 'paused';
     this.#alive(instance, record, instance.frozen ? 'adopted-suspended' : 'adopted');
     // A stop was under way when the berthd before this one ended.
@@ -184,31 +186,45 @@ export class Actor {
 
   async #launch(instance: Instance): Promise<void> {
     if (this.#detached) return;
-    const { store, runtime, prepare, isHeld } = this.#tools;
+    const { store, runtime, prepare, isHeld, devices } = this.#tools;
     // Stopped or held before anything was made.
     if (this.#phase !== 'starting' || isHeld(this.name)) {
       this.#instance = undefined;
       this.#dispatch(this.#phase === 'starting' ? 'held' : 'ended-done');
       return;
     }
-    let spec;
+    let mayTryAgain = false;
+    let record: LentInstance;
     try {
       const plan = prepare(store.app(this.name)!);
       this.#profile = profileOf(plan);
-      spec = await plan.spec(instance.id);
+      const prepared = await prepareInstance(this.#tools, this.name, plan, instance.id);
+      if ('queued' in prepared) {
+        this.#queue(prepared.queued);
+        return;
+      }
+      mayTryAgain = true;
+      record = { ...(await runtime.start(prepared.spec)), ...(plan.devices.length === 0 ? {} : { devices: plan.devices }) };
     } catch (error) {
-      this.#startFailed(instance, asBerthError(error), { mayTryAgain: false });
-      return;
-    }
-    let record;
-    try {
-      record = await runtime.start(spec);
-    } catch (error) {
-      this.#startFailed(instance, asBerthError(error), { mayTryAgain: true });
+      await devices.release(this.name);
+      this.#startFailed(instance, asBerthError(error), { mayTryAgain });
       return;
     }
     this.#keep({ instance: record });
     this.#alive(instance, record, 'started');
+  }
+
+  /** Another app has a device that it needs. */
+  #queue({ message }: BerthError): void {
+    this.#instance = undefined;
+    this.#reason = { code: 'device-busy', message, at: this.#tools.clock.now() };
+    this.#waiters.fail(['started', 'ready'], new BerthError('busy', `app ${this.name} ${message}`));
+    this.#dispatch('queue');
+  }
+
+  /** What it waits for in the queue for a device would be its own now. */
+  deviceDue(): void {
+    if (this.#phase === 'queued' && !this.#detached) this.#dispatch('due');
   }
 
   #alive(instance: Instance, record: InstanceRecord, event: 'started' | 'adopted' | 'adopted-suspended'): void {
@@ -226,7 +242,7 @@ export class Actor {
   }
 
   #explained(instance: Instance, exit: InstanceExit): LastExit {
-    void this.#follow(instance.remove(), 'what is left of its instance cannot be taken away');
+    void this.#follow(instance.remove(async () => this.#tools.devices.release(this.name)), 'what is left of its instance cannot be taken away');
     return { ...exit, reason: explainEnd(exit, instance.asked, this.#profile.settings.stopSignal, this.#stopTimeoutMs(instance)) };
   }
 
@@ -351,6 +367,7 @@ export class Actor {
   #entered(from: Phase): void {
     const to = this.#phase;
     if (to !== 'backoff') this.#nextStartAt = undefined;
+    if (from === 'queued' && to !== 'starting') this.#tools.devices.withdraw(this.name);
     if (to === 'running') {
       this.#reason = undefined;
       if (this.#watch === undefined) this.#beginWatch();

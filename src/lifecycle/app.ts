@@ -39,6 +39,7 @@ export class App {
     const { phase, record, profile, watch, reason, nextStartAt, instance } = this.#actor;
     const image = this.#tools.store.image(this.#image);
     const running = instance?.record;
+    const devices = this.#tools.devices.leases(this.name);
     return {
       name: this.name,
       version: image?.version ?? '',
@@ -55,6 +56,7 @@ export class App {
       ...(reason === undefined ? {} : { reason }),
       ...(profile.settings.watchdogMs === 0 ? {} : { watchdogMs: profile.settings.watchdogMs }),
       ...(profile.network === undefined || profile.network.mode === 'none' ? {} : { network: this.#network(profile.network) }),
+      ...(devices.length === 0 ? {} : { devices }),
       withheld: profile.withheld,
     };
   }
@@ -158,6 +160,11 @@ export class App {
   /** Lets go of it: what runs goes on; an instance that is being made is finished and recorded. */
   async detach(): Promise<void> {
     await this.#actor.detach();
+  }
+
+  /** What it waits for in the queue for a device would be its own now. */
+  deviceDue(): void {
+    this.#actor.deviceDue();
   }
 
   /** The runtime tells that an instance of it has ended. */

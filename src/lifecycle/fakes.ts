@@ -6,6 +6,7 @@ import { BerthError } from '../lib/errors.ts';
 import { HandClock, settle } from '../lib/handclock.ts';
 import type { ExecSession, ExecSpec, InstanceExit, InstanceFigures, InstanceRecord, InstanceSpec, LogLine, Runtime } from '../runtime/index.ts';
 import type { AppRow, AppState, ImageRow, Store } from '../store/index.ts';
+import { FakeLender } from './fake-lender.ts';
 import { openSupervisor } from './supervisor.ts';
 import type { LaunchPlan } from './plan.ts';
 import type { BerthEvent, Supervisor } from './types.ts';
@@ -256,6 +257,8 @@ export interface FakeApp {
   /** Without the prefix `org.berth.`. */
   readonly annotations?: Readonly<Record<string, string>>;
   readonly dependsOn?: readonly string[];
+  /** Names of devices that it needs. */
+  readonly devices?: readonly string[];
   /** Thrown by `prepare`. */
   readonly broken?: Error;
 }
@@ -265,6 +268,7 @@ export interface Stage {
   readonly clock: HandClock;
   readonly store: FakeStore;
   readonly runtime: FakeRuntime;
+  readonly devices: FakeLender;
   readonly supervisor: Supervisor;
   readonly events: BerthEvent[];
   /** A new `berthd` on the same store and runtime, after a restart of the daemon or of the machine. */
@@ -287,12 +291,14 @@ function build(
   bootId: string,
   options: { readonly parallelStarts?: number },
 ): Stage {
+  const devices = new FakeLender(runtime.log);
   const supervisor = openSupervisor({
     store,
     runtime,
     clock,
     journal: () => undefined,
     bootId,
+    devices,
     newInstanceId: () => runtime.newId(),
     prepare: ({ name }) => fakePlan(name, apps[name] ?? {}),
     ...options,
@@ -303,6 +309,7 @@ function build(
     clock,
     store,
     runtime,
+    devices,
     supervisor,
     events,
     again: (change = {}) => {
@@ -318,9 +325,9 @@ function build(
   };
 }
 
-function fakePlan(name: string, { annotations = {}, dependsOn = [], broken }: FakeApp): LaunchPlan {
+function fakePlan(name: string, { annotations = {}, dependsOn = [], devices = [], broken }: FakeApp): LaunchPlan {
   if (broken !== undefined) throw broken;
-  return { settings: fakeSettings(annotations), withheld: [], dependsOn, spec: async (id) => Promise.resolve({ id, app: name, config: { process: { args: ['/app'], cwd: '/' } } }) };
+  return { settings: fakeSettings(annotations), withheld: [], dependsOn, devices: devices.map((device) => ({ device, path: `/dev/${device}`, access: 'rw' as const })), spec: async (id) => Promise.resolve({ id, app: name, config: { process: { args: ['/app'], cwd: '/' } } }) };
 }
 
 /** Settings from annotations without their prefix. */

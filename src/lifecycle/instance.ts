@@ -59,10 +59,19 @@ export class Instance {
     });
   }
 
-  /** It has ended; takes away what is left. Work on it that is still queued has become pointless and is left out. */
-  async remove(): Promise<void> {
+  /**
+   * It has ended; takes away what is left, then gives back what it was lent. Work on it that is still queued has become
+   * pointless and is left out.
+   */
+  async remove(giveBack: () => Promise<void>): Promise<void> {
     this.#over = true;
-    return this.#work.add(async () => this.#runtime.remove(this.id));
+    return this.#work.add(async () => {
+      try {
+        await this.#runtime.remove(this.id);
+      } finally {
+        await giveBack();
+      }
+    });
   }
 
   /** An error that only says that the instance has ended meanwhile is none. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { settingsOfConfig, type LaunchSettings } from '../image/index.ts';
 import type { Json } from '../lib/json.ts';
-import { grant, type Grant, type WithheldField } from '../policy/index.ts';
+import { type DeclaredDevice, grant, type Grant, type WithheldField } from '../policy/index.ts';
 import { dataDirectory } from '../store/index.ts';
 
 /** An app's `config.json`, read: what it asks for and how it wants to be run. */
@@ -23,6 +23,8 @@ export interface LaunchPlaces {
   /** Host directories by export name, and by `<app>/<name>` for imports. */
   readonly exportPaths: ReadonlyMap<string, string>;
   readonly importPaths: ReadonlyMap<string, string>;
+  /** Devices of this machine that apps can ask for. */
+  readonly declared: readonly DeclaredDevice[];
   /** Host directory that holds the socket of the app's update bus; absent: it has none. */
   readonly busPath?: string;
 }
@@ -47,18 +49,19 @@ export function planLaunch({ request, settings }: LaunchRequest, places: LaunchP
     dataPaths: new Map(settings.data.map((path) => [path, dataDirectory(places.data, path)])),
     exportPaths: places.exportPaths,
     importPaths: places.importPaths,
+    declared: places.declared,
     ...(places.busPath === undefined ? {} : { busPath: places.busPath }),
   });
 }
 
 /** What would be granted, wherever it runs. */
-export function foresee(launch: LaunchRequest, app: string): Pick<Grant, 'decisions' | 'extras'> {
+export function foresee(launch: LaunchRequest, app: string, declared: readonly DeclaredDevice[] = []): Pick<Grant, 'decisions' | 'extras'> {
   const nowhere = new Map<string, string>();
-  return planLaunch(launch, { app, bundle: '/', data: '/', cgroupPath: '/', idBase: 0, exportPaths: nowhere, importPaths: nowhere });
+  return planLaunch(launch, { app, bundle: '/', data: '/', cgroupPath: '/', idBase: 0, exportPaths: nowhere, importPaths: nowhere, declared });
 }
 
 /** What would be withheld, wherever it runs. */
-export function withheldOf(launch: LaunchRequest, app: string): readonly WithheldField[] {
-  return foresee(launch, app).decisions.flatMap(({ path, verdict, why = '' }) => (verdict === 'granted' ? [] : [{ path, why }]));
+export function withheldOf(launch: LaunchRequest, app: string, declared: readonly DeclaredDevice[] = []): readonly WithheldField[] {
+  return foresee(launch, app, declared).decisions.flatMap(({ path, verdict, why = '' }) => (verdict === 'granted' ? [] : [{ path, why }]));
 }
 

@@ -22,13 +22,13 @@ class World {
   /** Facts that can arise now. */
   facts(): MachineEvent[] {
     const facts: MachineEvent[] = [];
-    if (this.instance === 'launching' && this.phase === 'starting') facts.push('held');
+    if (this.instance === 'launching' && this.phase === 'starting') facts.push('held', 'queue');
     if (this.instance === 'launching') facts.push('started', 'ended-wait', 'ended-failed');
     if (this.instance === 'alive') facts.push('ended-restart', 'ended-wait', 'ended-failed', 'ended-done');
     if (this.instance === 'alive' && this.phase === 'running') facts.push('unhealthy', 'watchdog');
     if (this.timer === 'stop') facts.push('stop-timeout');
     if (this.timer === 'kill') facts.push('kill-timeout');
-    if (this.timer === 'backoff') facts.push('due');
+    if (this.timer === 'backoff' || this.phase === 'queued') facts.push('due');
     if (this.freezing === 'pause') facts.push('pause-failed');
     if (this.freezing === 'thaw') facts.push('resume-failed');
     return facts;
@@ -39,7 +39,7 @@ class World {
     assert.notEqual(step, 'impossible', `${event} in ${this.phase}`);
     if (step === 'refused' || step === 'impossible') return;
     if (event === 'started') this.instance = 'alive';
-    if (event.startsWith('ended-') || event === 'held') this.instance = 'none';
+    if (event.startsWith('ended-') || event === 'held' || event === 'queue') this.instance = 'none';
     if (event.startsWith('ended-') || event === 'pause-failed' || event === 'resume-failed') this.freezing = 'none';
     if (event === 'stop-timeout' || event === 'kill-timeout' || event === 'due') this.timer = 'none';
     if (event === 'shutdown') this.shuttingDown = true;
@@ -66,7 +66,7 @@ class World {
   #check(event: MachineEvent): void {
     const where = `after ${event}, in ${this.phase}`;
     const there = this.instance !== 'none';
-    assert.equal(there, !['stopped', 'backoff', 'failed'].includes(this.phase), `instance ${this.instance} ${where}`);
+    assert.equal(there, !['stopped', 'queued', 'backoff', 'failed'].includes(this.phase), `instance ${this.instance} ${where}`);
     assert.equal(this.timer === 'backoff', this.phase === 'backoff', `timer ${this.timer} ${where}`);
     if (!['stopping', 'restarting', 'ailing', 'backoff'].includes(this.phase)) assert.equal(this.timer, 'none', where);
   }
@@ -175,7 +175,7 @@ test('the table for the documents has a line for each event and a column for eac
   const lines = describeMachine().trim().split('\n');
   assert.equal(lines.length, allEvents.length + 2);
   for (const line of lines) assert.equal(line.split('|').length, allPhases.length + 3, line);
-  assert.match(lines[0]!, /^\| event \| stopped \| starting \|/);
+  assert.match(lines[0]!, /^\| event \| stopped \| starting \| queued \|/);
 });
 
 test('the document shows the table as it is', () => {

@@ -10,6 +10,7 @@ import type { AppStateName, Reason } from './types.ts';
 export const phases = {
   stopped: { shown: 'stopped', meaning: 'nothing runs' },
   starting: { shown: 'starting', meaning: 'an instance is being made' },
+  queued: { shown: 'starting', meaning: 'waits for a device that another app has; then an instance is made' },
   running: { shown: 'running', meaning: 'the instance runs' },
   suspended: { shown: 'suspended', meaning: 'the instance is frozen' },
   stopping: { shown: 'stopping', meaning: 'the instance is to end; then stopped' },
@@ -34,6 +35,7 @@ export const machineEvents = {
   'shutdown-deadline': 'the time for the shutdown is over',
   halt: 'an update stops it',
   held: 'an update holds its start up',
+  queue: 'a device that it needs is another app\'s for now',
   adopted: 'it was found running',
   'adopted-suspended': 'it was found suspended',
   started: 'its instance runs',
@@ -43,7 +45,7 @@ export const machineEvents = {
   'ended-done': 'ended; policy: leave it',
   unhealthy: 'its health check failed too often',
   watchdog: 'its watchdog was not fed',
-  due: 'the wait before a restart is over',
+  due: 'its wait, for a restart or a device, is over',
   'stop-timeout': 'it did not end within its stop timeout',
   'kill-timeout': 'it did not even end after SIGKILL',
   'pause-failed': 'freezing it failed',
@@ -128,14 +130,14 @@ const leaving = {
   started: stay,
   'stop-timeout': { actions: kill, because: 'stop-timeout' },
   'kill-timeout': { actions: ['give-up-waiting'] },
-  ...each(['held', 'unhealthy', 'watchdog', 'due'], 'impossible'),
+  ...each(['held', 'queue', 'unhealthy', 'watchdog', 'due'], 'impossible'),
   ...each(['pause-failed', 'resume-failed'], stay),
 } as const satisfies Partial<Record<MachineEvent, Cell>>;
 
 /** Nothing of the app is there. */
 const absent = {
   ...each(['suspend', 'resume'], 'refused'),
-  ...each(['held', 'started', 'unhealthy', 'watchdog', 'stop-timeout', 'kill-timeout', 'pause-failed', 'resume-failed'], 'impossible'),
+  ...each(['held', 'queue', 'started', 'unhealthy', 'watchdog', 'stop-timeout', 'kill-timeout', 'pause-failed', 'resume-failed'], 'impossible'),
   ...ended('impossible'),
 } as const;
 
@@ -160,6 +162,7 @@ export const machine: Readonly<Record<Phase, Readonly<Record<MachineEvent, Cell>
     'shutdown-deadline': go('stopping', kill, 'shutdown'),
     halt: go('stopping', ask, 'updating'),
     held: go('stopped', [], 'updating'),
+    queue: go('queued'),
     ...each(['adopted', 'adopted-suspended'], 'impossible'),
     started: go('running'),
     'ended-wait': go('backoff', ['arm-backoff']),
@@ -167,6 +170,16 @@ export const machine: Readonly<Record<Phase, Readonly<Record<MachineEvent, Cell>
     // What was never there cannot have ended well, and a failed start is not tried again at once.
     ...each(['ended-restart', 'ended-done'], 'impossible'),
     ...each(['unhealthy', 'watchdog', 'due', 'stop-timeout', 'kill-timeout', 'pause-failed', 'resume-failed'], 'impossible'),
+  },
+  queued: {
+    ...absent,
+    ...each(['start', 'restart'], go('starting', [...wanted, 'launch'])),
+    ...each(['stop', 'kill'], go('stopped', ['desire-stopped'], 'stopped')),
+    autostart: stay,
+    ...each(['shutdown', 'shutdown-deadline'], go('stopped', [], 'shutdown')),
+    halt: go('stopped', [], 'updating'),
+    ...each(['adopted', 'adopted-suspended'], 'impossible'),
+    due: go('starting', ['launch']),
   },
   running: {
     start: { actions: wanted },
@@ -179,7 +192,7 @@ export const machine: Readonly<Record<Phase, Readonly<Record<MachineEvent, Cell>
     shutdown: go('stopping', ask, 'shutdown'),
     'shutdown-deadline': go('stopping', kill, 'shutdown'),
     halt: go('stopping', ask, 'updating'),
-    ...each(['held', 'adopted', 'adopted-suspended', 'started'], 'impossible'),
+    ...each(['held', 'queue', 'adopted', 'adopted-suspended', 'started'], 'impossible'),
     ...endedByPolicy,
     unhealthy: go('ailing', ask, 'unhealthy'),
     watchdog: go('ailing', ask, 'watchdog'),
@@ -198,7 +211,7 @@ export const machine: Readonly<Record<Phase, Readonly<Record<MachineEvent, Cell>
     shutdown: go('stopping', askFrozen, 'shutdown'),
     'shutdown-deadline': go('stopping', kill, 'shutdown'),
     halt: go('stopping', askFrozen, 'updating'),
-    ...each(['held', 'adopted', 'adopted-suspended', 'started'], 'impossible'),
+    ...each(['held', 'queue', 'adopted', 'adopted-suspended', 'started'], 'impossible'),
     ...endedByPolicy,
     ...each(['unhealthy', 'watchdog', 'due', 'stop-timeout', 'kill-timeout'], 'impossible'),
     'pause-failed': go('running'),

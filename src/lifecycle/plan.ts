@@ -2,7 +2,7 @@ import { type LaunchSettings, parseSettings } from '../image/index.ts';
 import { asBerthError, type BerthError } from '../lib/errors.ts';
 import type { InstanceSpec } from '../runtime/index.ts';
 import type { AppRow } from '../store/index.ts';
-import type { NetworkGrant, WithheldField } from '../policy/index.ts';
+import type { DeviceGrant, DeviceLoan, NetworkGrant, WithheldField } from '../policy/index.ts';
 
 /** All that the supervisor must know to run an app. */
 export interface LaunchPlan {
@@ -13,8 +13,10 @@ export interface LaunchPlan {
   readonly network?: NetworkGrant;
   /** Names in `Depends`, of apps or of anything else: those that are not apps on this device do not matter here. */
   readonly dependsOn: readonly string[];
-  /** What to run, as an instance with this id. May make what the instance needs on the host. */
-  readonly spec: (instanceId: string) => Promise<InstanceSpec>;
+  /** Devices that it needs a lease of to run. */
+  readonly devices: readonly DeviceGrant[];
+  /** What to run, as an instance with this id; `loan`: the devices it was lent. May make what the instance needs on the host. */
+  readonly spec: (instanceId: string, loan?: DeviceLoan) => Promise<InstanceSpec>;
 }
 
 /**

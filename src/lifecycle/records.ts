@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import type { Digest } from '../lib/digest.ts';
+import type { DeviceGrant } from '../policy/index.ts';
 import type { InstanceRecord } from '../runtime/index.ts';
 import type { AppState, DesiredState } from '../store/index.ts';
 import { type LastExit, reasonCodes } from './types.ts';
@@ -15,12 +16,17 @@ export interface EndRecord {
   readonly final: boolean;
 }
 
+/** An instance with the devices that it was started with: they are lent for as long as it runs. */
+export interface LentInstance extends InstanceRecord {
+  readonly devices?: readonly DeviceGrant[];
+}
+
 /** The supervisor's part of an app's row, read. */
 export interface AppRecord {
   readonly desired: DesiredState;
   readonly restarts: number;
   readonly failed: boolean;
-  readonly instance: InstanceRecord | undefined;
+  readonly instance: LentInstance | undefined;
   readonly lastEnd: EndRecord | undefined;
 }
 
@@ -33,6 +39,12 @@ const instanceRecord = v.object({
   init: processIdentity,
   monitor: processIdentity,
   startedAt: v.number(),
+  devices: v.exactOptional(v.array(v.object({
+    device: v.string(),
+    node: v.exactOptional(v.string()),
+    path: v.pipe(v.string(), v.startsWith('/dev/')),
+    access: v.picklist(['r', 'w', 'rw']),
+  }))),
 });
 
 const reason = v.object({
@@ -70,7 +82,7 @@ export function readState(state: AppState): { readonly record: AppRecord; readon
     }
   };
   const { desired, restarts, failed } = state;
-  const instance = read<InstanceRecord>('instance', state.instance, instanceRecord);
+  const instance = read<LentInstance>('instance', state.instance, instanceRecord);
   const lastEnd = read<EndRecord>('last_exit', state.lastExit, endRecord);
   return { record: { desired, restarts, failed, instance, lastEnd }, faults };
 }

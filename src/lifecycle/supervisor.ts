@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import type { DeviceLender } from '../devices/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import { asBerthError, BerthError } from '../lib/errors.ts';
 import type { Journal } from '../lib/journal.ts';
@@ -22,6 +23,7 @@ export interface SupervisorOptions {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly prepare: Prepare;
+  readonly devices: DeviceLender;
   /** Starts (and take-overs) under way at once at boot; default: twice the number of processors. */
   readonly parallelStarts?: number | undefined;
   /** Default: `/proc/sys/kernel/random/boot_id`, random(4). */
@@ -42,14 +44,14 @@ class AppSupervisor implements Supervisor {
   readonly #events: EventLog;
   readonly #apps = new Map<string, App>();
   readonly #tookOver = Promise.withResolvers<void>();
-  readonly #stopListening: () => void;
+  readonly #stopListening: readonly (() => void)[];
   readonly #holds = new Holds();
   readonly #errands: Errands;
   /** Aborts when no command is taken any more; its reason says why. */
   readonly #closing = new AbortController();
 
   constructor(options: SupervisorOptions) {
-    const { store, runtime, clock, journal, prepare } = options;
+    const { store, runtime, clock, journal, prepare, devices } = options;
     this.#options = options;
     this.#parallel = options.parallelStarts ?? 2 * availableParallelism();
     this.#events = new EventLog(clock, journal);
@@ -58,6 +60,7 @@ class AppSupervisor implements Supervisor {
       runtime,
       clock,
       prepare,
+      devices,
       bootId: options.bootId ?? readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
       isHeld: (name) => this.#holds.has(name),
       newInstanceId: options.newInstanceId ?? (() => randomBytes(32).toString('hex')),
@@ -67,7 +70,7 @@ class AppSupervisor implements Supervisor {
     };
     this.#errands = new Errands(this.#tools);
     for (const row of store.apps()) this.#apps.set(row.name, new App(this.#tools, row));
-    this.#stopListening = runtime.onExit((exit) => this.#apps.get(exit.app)?.exited(exit));
+    this.#stopListening = [runtime.onExit((exit) => this.#apps.get(exit.app)?.exited(exit)), devices.onDue((app) => this.#apps.get(app)?.deviceDue())];
   }
 
   get tookOver(): Promise<void> {
@@ -209,7 +212,7 @@ class AppSupervisor implements Supervisor {
     this.#close('berthd is ending');
     await Promise.all([...this.#apps.values()].map(async (app) => app.detach()));
     await this.#errands.settled();
-    this.#stopListening();
+    for (const stop of this.#stopListening) stop();
   }
 
   /** Gives the names of the apps that are to be started. */
@@ -223,6 +226,7 @@ class AppSupervisor implements Supervisor {
     const known = new Set([...this.#apps.values()].map((app) => app.instanceId).filter((id) => id !== undefined));
     const swept = await this.#options.runtime.sweep(known).catch(asBerthError);
     if (swept instanceof BerthError) this.#options.journal('error', `leftovers of earlier instances cannot be taken away: ${swept.message}`);
+    await this.#options.devices.sweep();
     return begin;
   }
 

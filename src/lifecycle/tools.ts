@@ -1,3 +1,4 @@
+import type { DeviceLender } from '../devices/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Store } from '../store/index.ts';
@@ -10,6 +11,7 @@ export interface Tools {
   readonly runtime: Runtime;
   readonly clock: Clock;
   readonly prepare: Prepare;
+  readonly devices: DeviceLender;
   readonly bootId: string;
   /** An update holds the app: nothing starts it. */
   readonly isHeld: (name: string) => boolean;

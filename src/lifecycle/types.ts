@@ -1,3 +1,4 @@
+import { deviceEventTypes, type LeaseStatus } from '../devices/index.ts';
 import type { Digest } from '../lib/digest.ts';
 import type { NetworkMode } from '../lib/network.ts';
 import type { WithheldField } from '../policy/index.ts';
@@ -12,7 +13,7 @@ export type HealthState = 'none' | 'starting' | 'healthy' | 'unhealthy';
 /** Codes of reasons; `docs/supervision.md` says what each means. */
 export const reasonCodes = [
   'exited', 'signalled', 'out-of-memory', 'unhealthy', 'watchdog', 'start-failed', 'monitor-lost', 'lost', 'restart-limit',
-  'stopped', 'killed', 'stop-timeout', 'shutdown', 'updating',
+  'stopped', 'killed', 'stop-timeout', 'shutdown', 'updating', 'device-busy',
 ] as const;
 
 /** Why an app is not running, or was restarted: a code for programs and a sentence for people. */
@@ -50,6 +51,8 @@ export interface AppStatus {
   readonly watchdogMs?: number;
   /** Absent for an app without a network. */
   readonly network?: NetworkStatus;
+  /** Devices that it has; absent if it has none. */
+  readonly devices?: readonly LeaseStatus[];
   /** What the app's config asked for and did not get: JSON path and why. */
   readonly withheld: readonly WithheldField[];
 }
@@ -76,7 +79,7 @@ export interface AppFigures extends InstanceFigures {
 
 export const eventTypes = [
   'app.state', 'app.health', 'app.exit', 'app.installed', 'app.removed', 'app.warning',
-  'update.phase', 'update.waiting', 'update.committed', 'update.rolled-back', 'update.failed',
+  ...deviceEventTypes, 'update.phase', 'update.waiting', 'update.committed', 'update.rolled-back', 'update.failed',
 ] as const;
 
 /** One thing that happened; kept in a ring in memory and sent to whoever follows. */

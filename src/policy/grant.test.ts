@@ -17,6 +17,7 @@ function ask(changes: Record<string, Json> = {}): Grant {
   const request = { ociVersion: '1.0.2', process: { args: ['/bin/true'], cwd: '/' }, root: { path: 'rootfs' }, ...changes };
   return grant(request, {
     app: 'demo',
+    declared: [],
     settings: parseSettings({}),
     rootfs: '/images/1/bundle/rootfs',
     cgroupPath: '/berth/demo/app',

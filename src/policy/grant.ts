@@ -2,6 +2,8 @@ import { BerthError } from '../lib/errors.ts';
 import { idsPerApp } from '../lib/id-range.ts';
 import type { Json } from '../lib/json.ts';
 import { Decisions } from './decisions.ts';
+import { defaultRights } from './default-rights.ts';
+import { grantDevices } from './devices.ts';
 import { grantMounts } from './mounts.ts';
 import { grantProcess } from './process.ts';
 import { maskedPaths, namespaces, readonlyPaths } from './profile.ts';
@@ -41,7 +43,9 @@ export function grant(request: Json, context: GrantContext): Grant {
   const process = grantProcess(requestedProcess, context, decide);
   const mounts = grantMounts(top.objects('mounts'), context, decide);
   const linux = top.object('linux');
-  const resources = grantResources(linux?.object('resources'), decide);
+  const limits = linux?.object('resources');
+  const devices = grantDevices({ nodes: linux?.objects('devices') ?? [], rules: limits?.objects('devices') ?? [] }, defaultRights, context.declared, decide);
+  const resources = grantResources(limits, decide);
   checkNamespaces(linux?.objects('namespaces') ?? [], decide);
   linux?.ignore('maskedPaths', 'readonlyPaths', 'cgroupsPath', 'rootfsPropagation');
 
@@ -66,7 +70,7 @@ export function grant(request: Json, context: GrantContext): Grant {
       seccomp: seccompProfile(process.capabilities.bounding),
     },
   };
-  return { config, decisions: decide.all, extras: noExtras };
+  return { config, decisions: decide.all, extras: { ...noExtras, devices } };
 }
 
 function checkNamespaces(requested: readonly Request[], decide: Decisions): void {

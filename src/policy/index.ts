@@ -3,6 +3,7 @@ export { Decisions } from './decisions.ts';
 export { defaultRights, type EffectiveRights } from './default-rights.ts';
 export { entitle, type Entitlement, type Subject } from './entitlement.ts';
 export { grant } from './grant.ts';
+export { withLoan } from './loan.ts';
 export { meet } from './meet.ts';
 export { policyFingerprint, readPolicyRules } from './policy-file.ts';
 export { rightsSchema } from './rights-schema.ts';

@@ -3,7 +3,7 @@ import { limits } from './profile.ts';
 import type { Decisions } from './decisions.ts';
 import type { Request } from './request.ts';
 
-/** `linux.resources` of the config that runs: bounded memory, processes and processor share; no devices. */
+/** `linux.resources` of the config that runs: bounded memory, processes and processor share; no devices but those that are lent (`loan.ts`). */
 export function grantResources(request: Request | undefined, decide: Decisions): Readonly<Record<string, unknown>> {
   const memory = request?.object('memory');
   const cpu = request?.object('cpu');
@@ -17,9 +17,6 @@ export function grantResources(request: Request | undefined, decide: Decisions):
       ...grantBandwidth(cpu),
     },
   };
-  for (const device of request?.objects('devices') ?? []) {
-    if (device.boolean('allow') === true) decide.refused(device.path, device.all, 'no device is in the fixed profile');
-  }
   for (const part of [request, memory, cpu, pids]) {
     for (const { path, value } of part?.rest() ?? []) decide.refused(path, value, 'Berth does not grant this limit');
   }

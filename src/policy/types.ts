@@ -1,6 +1,6 @@
 import type { LaunchSettings } from '../image/index.ts';
 import type { OciConfig } from '../runtime/index.ts';
-import type { Decision, Extras } from './rights.ts';
+import type { DeclaredDevice, Decision, Extras } from './rights.ts';
 
 /** What a grant is computed from besides the request itself; all of it plain data. */
 export interface GrantContext {
@@ -16,6 +16,8 @@ export interface GrantContext {
   /** Host directory of each name in `settings.exports`, and of each `<app>/<name>` in `settings.imports`. */
   readonly exportPaths: ReadonlyMap<string, string>;
   readonly importPaths: ReadonlyMap<string, string>;
+  /** Devices of this machine that apps can ask for. */
+  readonly declared: readonly DeclaredDevice[];
   /** Host directory that holds the socket of the app's update bus; absent: it has none. */
   readonly busPath?: string;
 }

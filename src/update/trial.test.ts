@@ -55,7 +55,7 @@ const codes: Readonly<Record<Reason['code'], 'nothing' | 'failure' | 'by its exi
   'exited': 'by its exit code',
   'signalled': 'failure', 'out-of-memory': 'failure', 'unhealthy': 'failure', 'watchdog': 'failure', 'start-failed': 'failure',
   'monitor-lost': 'failure', 'restart-limit': 'failure',
-  'lost': 'nothing', 'stopped': 'nothing', 'killed': 'nothing', 'stop-timeout': 'nothing', 'shutdown': 'nothing', 'updating': 'nothing',
+  'lost': 'nothing', 'stopped': 'nothing', 'killed': 'nothing', 'stop-timeout': 'nothing', 'shutdown': 'nothing', 'updating': 'nothing', 'device-busy': 'nothing',
 };
 
 function exit(code: Reason['code'], exitCode?: number): LastExit {

@@ -88,6 +88,7 @@ export function judgeEnd(trial: Pick<AppTrial, 'restart'>, exit: LastExit): 'wel
     case 'shutdown':
     case 'updating':
     case 'lost':
+    case 'device-busy':
       return 'nothing';
     case 'exited':
       return exit.exitCode === 0 && trial.restart !== 'always' ? 'well' : { failure: message };
