@@ -2,6 +2,7 @@ import type { Command } from './command.ts';
 import { build } from './commands/build.ts';
 import { completionCommand } from './commands/completion.ts';
 import { controls } from './commands/control.ts';
+import { devices } from './commands/devices.ts';
 import { dialStdio } from './commands/dial-stdio.ts';
 import { doctor } from './commands/doctor.ts';
 import { events } from './commands/events.ts';
@@ -47,6 +48,7 @@ export const commands: readonly Command[] = [
   exec,
   images,
   storage,
+  devices,
   factory,
   doctor,
   version,

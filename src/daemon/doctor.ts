@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
+import { examineDevices, type DeviceStatus } from '../devices/index.ts';
 import { run } from '../lib/process.ts';
 import { formatSize } from '../lib/units.ts';
 import { examineNetwork, type NetworkOptions } from '../runtime/index.ts';
@@ -10,6 +11,9 @@ export interface DoctorContext {
   /** Name of the chosen OCI runtime. */
   readonly runtime: string;
   readonly network: NetworkOptions;
+  readonly devices: readonly DeviceStatus[];
+  /** What is wrong with their declarations. */
+  readonly deviceFaults: readonly string[];
   readonly now: number;
 }
 
@@ -29,6 +33,7 @@ export async function examineHost(context: DoctorContext): Promise<DoctorReport>
       disk('disk', context.root, 64 * 1024 * 1024),
       disk('run', context.run, 4 * 1024 * 1024),
       clock(context.now),
+      ...examineDevices(context.devices, context.deviceFaults),
       ...(await examineNetwork(context.network, context.run)),
     ],
   };

@@ -1,3 +1,4 @@
+import type { DeviceStatus } from '../devices/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Lifecycle } from '../lifecycle/index.ts';
 import type { Store } from '../store/index.ts';
@@ -18,6 +19,7 @@ export interface Api {
   readonly lifecycle: Lifecycle;
   readonly updates: Updates;
   readonly store: Pick<Store, 'apps' | 'images'>;
+  readonly devices: () => Promise<readonly DeviceStatus[]>;
   readonly doctor: () => Promise<DoctorReport>;
   readonly version: VersionInfo;
   readonly clock: Clock;

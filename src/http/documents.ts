@@ -16,6 +16,7 @@ export const documents = {
   Storage: updates.storage,
   Removed: schemas.removed,
   Images: schemas.images,
+  Devices: schemas.devices,
   Doctor: schemas.doctor,
   Version: schemas.version,
   ExecRequest: schemas.execRequest,

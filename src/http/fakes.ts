@@ -213,6 +213,12 @@ export function fakeApi(): Api & { readonly lifecycle: FakeLifecycle; readonly u
       })),
       images: () => [image],
     },
+    devices: () => Promise.resolve([
+      {
+        name: 'gps', description: 'the receiver on the roof', place: '/dev/serial/by-id/usb-gps', sharing: 'exclusive', busy: 'wait', platform: false,
+        nodes: [{ name: 'ttyACM0', number: 'c 166:0' }], holders: [{ app: 'web', path: '/dev/gps', access: 'rw' }], waiting: ['broker'],
+      },
+    ]),
     doctor: () => Promise.resolve({
       checks: [
         { name: 'kernel', outcome: 'ok', found: 'Linux 6.18' },

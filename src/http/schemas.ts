@@ -42,6 +42,16 @@ const network = v.object({
   bandwidth: v.exactOptional(v.object({ in: v.exactOptional(count), out: v.exactOptional(count) })),
 });
 
+const access = v.picklist(['r', 'w', 'rw']);
+
+const lease = v.object({
+  device: v.string(),
+  app: v.string(),
+  path: v.pipe(v.string(), v.description('in the container')),
+  access,
+  present: v.pipe(v.boolean(), v.description('the device is there')),
+});
+
 export const app = v.object({
   name: v.string(),
   version: v.string(),
@@ -58,6 +68,7 @@ export const app = v.object({
   reason: v.exactOptional(reason),
   watchdogMs: v.exactOptional(v.pipe(count, v.description('it must say at least this often that it lives'))),
   network: v.exactOptional(v.pipe(network, v.description('absent for an app without one'))),
+  devices: v.exactOptional(v.pipe(v.array(lease), v.description('that it has; absent if it has none'))),
   withheld: v.array(withheld),
 });
 
@@ -116,6 +127,23 @@ export const images = v.object({
       signed: v.boolean(),
       addedAt: time,
       apps: v.pipe(v.array(v.string()), v.description('apps whose current image this is')),
+    }),
+  ),
+});
+
+export const devices = v.object({
+  devices: v.array(
+    v.object({
+      name: v.string(),
+      description: v.string(),
+      place: v.pipe(v.string(), v.description('path, link, or class and pattern')),
+      sharing: v.picklist(['exclusive', 'shared']),
+      busy: v.pipe(v.picklist(['wait', 'fail']), v.description('what a second app does that asks for it')),
+      platform: v.pipe(v.boolean(), v.description('never lent')),
+      nodes: v.pipe(v.array(v.object({ name: v.string(), number: v.string() })), v.description('what is there, such as ttyUSB0 and c 188:0')),
+      fault: v.exactOptional(v.pipe(v.string(), v.description('why nobody gets it although it may be there'))),
+      holders: v.array(v.object({ app: v.string(), path: v.string(), access })),
+      waiting: v.pipe(v.array(v.string()), v.description('apps that wait for it, the first one first')),
     }),
   ),
 });

@@ -38,6 +38,7 @@ export function renderApp(app: AppStatus, { figures, updates, now }: Surrounding
     fields.push(['Memory', span(memoryOf(figures, false))], ['Processes', span(String(figures.processes))]);
     if (figures.memoryLimitBytes !== undefined) fields.push(['Memory limit', span(formatSize(figures.memoryLimitBytes))]);
   }
+  for (const { device, path, access, present } of app.devices ?? []) fields.push(['Device', span(`${device} at ${path} (${access})${present ? '' : ', not there'}`, present ? undefined : 'yellow')]);
   if (app.network !== undefined) fields.push(...networkFields(app.network));
   fields.push(...trialFields(app.name, updates));
   if (app.lastExit !== undefined) fields.push(['Last end', span(`${app.lastExit.reason.message}, ${formatTime(app.lastExit.at)}`)]);

@@ -25,6 +25,13 @@ export const deviceRoutes: readonly Route[] = [
     handle: ({ doctor }) => doctor(),
   }),
   route({
+    method: 'GET',
+    path: '/devices',
+    summary: 'Declared devices: which are there, who has them, who waits',
+    answer: schemas.devices,
+    handle: async ({ devices }) => ({ devices: await devices() }),
+  }),
+  route({
     method: 'POST',
     path: '/shutdown',
     summary: 'Stop all apps in order because the device shuts down; answers when they have ended',
