@@ -10,9 +10,9 @@ import { writeManualPages } from './man.ts';
 const checkout = join(import.meta.dirname, '..');
 const dist = join(checkout, 'dist');
 
-const programs = { 'berthd': 'src/daemon/main.ts', 'berthd-unpack': 'src/image/unpack-program.ts', 'berth': 'src/cli/main.ts' } as const;
+const programs = { 'berthd': 'src/daemon/main.ts', 'berthd-unpack': 'src/image/unpack-program.ts', 'berthd-relay': 'src/dbus/relay-program.ts', 'berth': 'src/cli/main.ts' } as const;
 
-/** Writes `dist/berth.cjs`, `dist/berthd.cjs`, `dist/berthd-unpack.cjs` and `dist/man`. A bundle that is in use is replaced as a whole. */
+/** Writes `dist/berth.cjs`, `dist/berthd.cjs`, `dist/berthd-unpack.cjs`, `dist/berthd-relay.cjs` and `dist/man`. A bundle that is in use is replaced as a whole. */
 export async function buildBundles(): Promise<void> {
   const { version } = JSON.parse(await readFile(join(checkout, 'package.json'), 'utf8')) as { version: string };
   await mkdir(dist, { recursive: true });

@@ -19,6 +19,7 @@ const files: readonly (readonly [from: string, to: string, mode: number])[] = [
   ['dist/berth.cjs', 'usr/lib/berth/berth.cjs', 0o644],
   ['dist/berthd.cjs', 'usr/lib/berth/berthd.cjs', 0o644],
   ['dist/berthd-unpack.cjs', 'usr/lib/berth/berthd-unpack.cjs', 0o644],
+  ['dist/berthd-relay.cjs', 'usr/lib/berth/berthd-relay.cjs', 0o644],
   ['node_modules/node/bin/node', 'usr/lib/berth/node', 0o755],
   ['packaging/deb/berth', 'usr/bin/berth', 0o755],
   ['packaging/deb/berthd', 'usr/sbin/berthd', 0o755],

@@ -52,6 +52,8 @@ const schema = v.strictObject({
   'ids': v.optional(ids),
   'socket': v.optional(v.strictObject({ group: v.optional(v.string()) })),
   'logs': v.optional(v.strictObject({ 'directory': v.optional(v.string()), 'rotate-at': v.optional(size), 'keep': v.optional(size) })),
+  /** The system bus, on which apps may be granted names, and the account as which they are seen there. */
+  'bus': v.optional(v.strictObject({ address: v.optional(v.pipe(v.string(), v.regex(/^unix:/, 'not of the form unix:path=/…'))), user: v.optional(v.pipe(v.string(), v.regex(/^[a-z_][a-z0-9_-]*$/, 'not the name of a user'))) })),
   'limits': v.optional(v.strictObject({
     'package': v.optional(size), 'unpacked': v.optional(size), 'entries': v.optional(count), 'path-depth': v.optional(count),
     'control': v.optional(size), 'manifest': v.optional(size), 'expansion-ratio': v.optional(count),
@@ -91,6 +93,7 @@ export interface Config {
   readonly socketGroup?: string;
   readonly network: NetworkOptions;
   readonly logs: { readonly directory: string; readonly rotateBytes?: number; readonly keepBytes?: number };
+  readonly bus: { readonly address: string; readonly user: string };
   readonly limits: PackageLimits;
   readonly updates: UpdateRules;
 }
@@ -132,6 +135,7 @@ export async function readConfig(path: string | undefined, given: { readonly roo
       ...optional('rotateBytes', file.logs?.['rotate-at']),
       ...optional('keepBytes', file.logs?.keep),
     },
+    bus: { address: file.bus?.address ?? 'unix:path=/run/dbus/system_bus_socket', user: file.bus?.user ?? 'berth-bus' },
     limits: {
       ...defaultLimits,
       ...optional('packageBytes', file.limits?.package),

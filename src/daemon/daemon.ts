@@ -26,8 +26,8 @@ export interface Daemon {
 export interface DaemonOptions {
   readonly config: Config;
   readonly version: string;
-  /** How to start the children that unpack payloads and copy data. */
-  readonly workers: { readonly unpack: WorkerCommand; readonly copy: WorkerCommand };
+  /** How to start the children that unpack payloads and copy data, and the relay to the system bus. */
+  readonly workers: { readonly unpack: WorkerCommand; readonly copy: WorkerCommand; readonly relay: WorkerCommand };
   readonly journal: Journal;
 }
 
@@ -54,6 +54,7 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
     ...(config.runtime === undefined ? {} : { oci: config.runtime }),
     logs: config.logs,
     forbidden: [config.root, configDirectory],
+    bus: { ...config.bus, relay: [workers.relay.command, ...workers.relay.args] },
     network: config.network,
     clock,
     journal,

@@ -10,11 +10,17 @@ import { startDaemon, type DaemonOptions } from './daemon.ts';
 /** First argument that makes this program the child of a daemon that copies data. */
 const copyFlag = '--copy-worker';
 
+/** The relay hands bytes on, for as long as apps run. */
+const smallHeap = ['--max-semi-space-size=1', '--max-old-space-size=32', '--single-threaded-gc'];
+
 /** How a daemon starts its children. Without the daemon's own flags: they keep it small, a child is to be quick. */
 function workerCommands(program: string): DaemonOptions['workers'] {
-  const unpackProgram = program.endsWith('.ts') ? '../image/unpack-program.ts' : 'berthd-unpack.cjs';
+  const isBuilt = !program.endsWith('.ts');
+  const unpackProgram = isBuilt ? 'berthd-unpack.cjs' : '../image/unpack-program.ts';
+  const relayProgram = isBuilt ? 'berthd-relay.cjs' : '../dbus/relay-program.ts';
   return {
     unpack: { command: process.execPath, args: [join(import.meta.dirname, unpackProgram)] },
+    relay: { command: process.execPath, args: [...smallHeap, join(import.meta.dirname, relayProgram)] },
     copy: { command: process.execPath, args: [program, copyFlag] },
   };
 }

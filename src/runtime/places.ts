@@ -13,6 +13,9 @@ export interface Places {
   readonly oci: string;
   /** conmon's attach sockets, each through a symbolic link named by the id that conmon leaves behind. */
   readonly attach: string;
+  /** What instances with names on the system bus are served from, a directory by id for each; and the relay's process. */
+  readonly busNames: string;
+  readonly busRelay: string;
   /** Where paths of the host are mounted while a container is made; never removed recursively. */
   readonly hostPaths: string;
   /** Name of the OCI runtime that made what is in `oci`. */
@@ -36,6 +39,8 @@ export interface BundleFiles {
   readonly oom: string;
   /** How much of the log has been accounted for (`log-keeper.ts`). */
   readonly logCount: string;
+  /** Its filter to the system bus (`bus-names/`). */
+  readonly busFilter: string;
   /** What the instance has on the bridge; absent: nothing. */
   readonly network: string;
   /** Files of the container about its network, which are mounted into it. */
@@ -51,6 +56,8 @@ export function placesIn(runDir: string): Places {
     execs: join(runDir, 'execs'),
     oci: join(runDir, 'oci'),
     attach: join(runDir, 'attach'),
+    busNames: join(runDir, 'bus-names'),
+    busRelay: join(runDir, 'bus-relay'),
     hostPaths: join(runDir, 'host-paths'),
     choice: join(runDir, 'oci-runtime'),
     forwarding: join(runDir, 'forwarding'),
@@ -69,6 +76,7 @@ export function bundleFiles(places: Places, id: string): BundleFiles {
     runtimeLog: join(directory, 'runtime.log'),
     oom: join(directory, 'oom'),
     logCount: join(directory, 'log-count'),
+    busFilter: join(directory, 'bus-filter'),
     network: join(directory, 'network.json'),
     resolvConf: join(directory, 'resolv.conf'),
     hosts: join(directory, 'hosts'),

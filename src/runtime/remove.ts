@@ -20,6 +20,7 @@ export async function removeInstance(room: Room, id: string, { shared = false } 
   const app = shared ? undefined : readIfThere(files.app);
   if (app !== undefined) await cgroups.end(app, 'app');
   if (existsSync(join(places.oci, id))) await oci.delete(id);
+  await room.busNames.release(id);
   if (app !== undefined) {
     await cgroups.end(app, 'monitor', monitorGraceMs);
     cgroups.remove(app);
@@ -45,6 +46,7 @@ export async function sweepInstances(room: Room, known: ReadonlySet<string>): Pr
   const { places, cgroups } = room;
   await endStrayMonitors(room, known);
   await sweepHostPaths(places.hostPaths);
+  await room.busNames.sweep(known);
   const directories = [places.bundles, places.oci, places.exits, places.syncs, places.attach];
   const present = new Set(directories.flatMap((directory) => namesIn(directory)).map(instanceOf).filter((id) => isInstanceId(id)));
   const appsOf = (ids: Iterable<string>): Set<string | undefined> => new Set([...ids].map((id) => readIfThere(bundleFiles(places, id).app)));

@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Journal } from '../lib/journal.ts';
+import type { BusNames } from './bus-names/index.ts';
 import type { Cgroups } from './cgroups.ts';
 import type { DirectoryWatch } from './directory-watch.ts';
 import type { Logs } from './logs.ts';
@@ -17,6 +18,7 @@ export interface Room {
   readonly cgroups: Cgroups;
   readonly logs: Logs;
   readonly networks: Networks;
+  readonly busNames: BusNames;
   readonly pulse: Pulse;
   readonly exits: DirectoryWatch;
   readonly syncs: DirectoryWatch;

@@ -5,6 +5,7 @@ import type { Clock } from '../lib/clock.ts';
 import { BerthError } from '../lib/errors.ts';
 import type { Journal } from '../lib/journal.ts';
 import { isAlive } from '../lib/process.ts';
+import { BusNames, type BusOptions } from './bus-names/index.ts';
 import { Cgroups } from './cgroups.ts';
 import { DirectoryWatch } from './directory-watch.ts';
 import { execInInstance } from './exec.ts';
@@ -34,6 +35,8 @@ export interface RuntimeOptions {
   readonly oci?: string;
   readonly conmon?: string;
   readonly logs?: Partial<LogBounds>;
+  /** Without, no instance has names on the system bus. */
+  readonly bus?: BusOptions;
   /** Directories of which no app sees anything, besides the run and log directories: the store, the configuration. */
   readonly forbidden?: readonly string[];
   readonly network?: NetworkOptions;
@@ -64,6 +67,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   const logs = new Logs(options.logDir, logBounds(options.logs), clock, journal);
   const networks = new Networks(options.network ?? {}, runDir, places, journal);
   const oci = await chooseOciRuntime(places, cgroups.path(trialApp, 'app'), options.oci).finally(() => { cgroups.remove(trialApp); });
+  const pulse = new Pulse(clock);
   return new ContainerRuntime({
     places,
     oci,
@@ -71,7 +75,8 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     cgroups,
     logs,
     networks,
-    pulse: new Pulse(clock),
+    busNames: new BusNames({ ...(options.bus === undefined ? {} : { options: options.bus }), places, cgroups, pulse, clock, journal }),
+    pulse,
     exits: new DirectoryWatch(places.exits),
     syncs: new DirectoryWatch(places.syncs),
     execs: new DirectoryWatch(places.execs),

@@ -41,7 +41,8 @@ async function createAndStart(room: Room, spec: InstanceSpec, files: BundleFiles
   const { id, app } = spec;
   writeFileSync(files.app, app);
   await using hostPaths = await stageHostPaths(spec.hostPaths ?? [], id, room.places.hostPaths, room.forbidden);
-  const config = hostPaths.place(await room.networks.prepare(spec, files));
+  const networked = await room.networks.prepare(spec, files);
+  const config = hostPaths.place(await room.busNames.prepare({ ...spec, config: networked }));
   writeFileSync(files.config, JSON.stringify(config), { mode: 0o600 });
   const log = room.logs.prepare(app);
   const command = { id, places: room.places, files, oci: room.oci, ...(log === undefined ? {} : { log }) };

@@ -27,6 +27,14 @@ export interface InstanceHostPath {
   readonly within: string;
 }
 
+/** A name on the system bus, and what an instance may do with it. */
+export interface InstanceBusName {
+  /** A well-known name; `org.example.*` for those below. */
+  readonly name: string;
+  /** `talk`: call it and hear its signals. `own`: be it. */
+  readonly access: 'talk' | 'own';
+}
+
 /** What is needed to run one instance of an app. */
 export interface InstanceSpec {
   /** 64 hexadecimal digits; the container's id in the OCI runtime, stable for the life of the instance. */
@@ -38,6 +46,8 @@ export interface InstanceSpec {
   readonly network?: InstanceNetwork;
   /** Mounts of `config`, by destination and source, that show the host: where they lead is looked at first. */
   readonly hostPaths?: readonly InstanceHostPath[];
+  /** Without any, it sees no system bus. */
+  readonly busNames?: readonly InstanceBusName[];
 }
 
 /** What identifies a running instance durably: kept in the database, enough to take it over after a restart. */

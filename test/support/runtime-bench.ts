@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../src/lib/clock.ts';
 import { openRuntime, type InstanceExit, type InstanceRecord, type InstanceSpec, type LogLine, type LogQuery, type Runtime, type RuntimeOptions } from '../../src/runtime/index.ts';
@@ -59,8 +59,8 @@ export class RuntimeBench {
     const app = overrides.app ?? 'demo';
     const args = typeof program === 'string' ? ['/bin/sh', '-c', program] : program;
     const config = safeConfig({ rootfs: join(this.directory, 'rootfs'), cgroupPath: this.runtime.cgroupPath(app), args, ...overrides });
-    const { hostPaths } = overrides;
-    return await this.runtime.start({ id: randomBytes(32).toString('hex'), app, config, ...(hostPaths === undefined ? {} : { hostPaths }) });
+    const { hostPaths, busNames } = overrides;
+    return await this.runtime.start({ id: randomBytes(32).toString('hex'), app, config, ...(hostPaths === undefined ? {} : { hostPaths }), ...(busNames === undefined ? {} : { busNames }) });
   }
 
   /** How an instance ends, or has ended. */
@@ -97,7 +97,7 @@ export class RuntimeBench {
     const cgroups = readdirSync('/sys/fs/cgroup').flatMap((hierarchy) => directoriesIn(join('/sys/fs/cgroup', hierarchy, name)));
     const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter((line) => line.includes(name));
     const processes = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && readOrEmpty(`/proc/${pid}/cmdline`).includes(`${this.directory}/`));
-    const files = ['bundles', 'exits', 'syncs', 'execs', 'oci', 'attach', 'host-paths'].flatMap((part) => readdirSync(join(this.directory, 'r', part)).map((file) => `${part}/${file}`));
+    const files = ['bundles', 'exits', 'syncs', 'execs', 'oci', 'attach', 'host-paths', 'bus-names'].flatMap((part) => namesIn(join(this.directory, 'r', part)).map((file) => `${part}/${file}`));
     return [...cgroups, ...mounts, ...processes.map((pid) => `process ${pid}`), ...files];
   }
 
@@ -126,6 +126,10 @@ function directoriesIn(path: string): readonly string[] {
   } catch {
     return [];
   }
+}
+
+function namesIn(path: string): readonly string[] {
+  return existsSync(path) ? readdirSync(path) : [];
 }
 
 function readOrEmpty(path: string): string {
