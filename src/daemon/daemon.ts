@@ -107,7 +107,7 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
       store,
       devices: async () => devices.status(),
       doctor: async () =>
-        examineHost({ root: config.root, run: config.run, runtime: runtime.name, network: config.network, now: clock.now(), devices: await devices.status(), deviceFaults: declarations.faults }),
+        examineHost({ root: config.root, run: config.run, runtime: runtime.name, network: config.network, busUser: config.bus.user, now: clock.now(), devices: await devices.status(), deviceFaults: declarations.faults }),
       version: {
         version,
         runtime: runtime.name,

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { examineDevices, type DeviceStatus } from '../devices/index.ts';
 import { run } from '../lib/process.ts';
 import { formatSize } from '../lib/units.ts';
-import { examineNetwork, type NetworkOptions } from '../runtime/index.ts';
+import { busNamesReadiness, examineNetwork, type NetworkOptions } from '../runtime/index.ts';
 import type { DoctorCheck, DoctorReport } from '../update/index.ts';
 
 export interface DoctorContext {
@@ -14,6 +14,8 @@ export interface DoctorContext {
   readonly devices: readonly DeviceStatus[];
   /** What is wrong with their declarations. */
   readonly deviceFaults: readonly string[];
+  /** As whom apps are seen on the system bus. */
+  readonly busUser: string;
   readonly now: number;
 }
 
@@ -35,8 +37,19 @@ export async function examineHost(context: DoctorContext): Promise<DoctorReport>
       clock(context.now),
       ...examineDevices(context.devices, context.deviceFaults),
       ...(await examineNetwork(context.network, context.run)),
+      await busNames(context.busUser),
     ],
   };
+}
+
+/** Only a warning: not every device has a system bus, nor apps that are to be on it. */
+async function busNames(user: string): Promise<DoctorCheck> {
+  try {
+    const { filter } = await busNamesReadiness(user);
+    return ok('bus names', `${filter}, as ${user}`);
+  } catch (error) {
+    return { name: 'bus names', outcome: 'warning', found: (error as Error).message, advice: 'only apps that are granted names on the system bus need it (docs/bus-names.md)' };
+  }
 }
 
 function ok(name: string, found: string): DoctorCheck {

@@ -58,7 +58,7 @@ export function openLauncher({ store, runtime, exchange, declared, openBus }: La
             declared,
             busPath,
           });
-          return { id, app: app.name, config: loan === undefined ? config : withLoan(config, loan), network: extras.network };
+          return { id, app: app.name, config: loan === undefined ? config : withLoan(config, loan), network: extras.network, hostPaths: extras.hostPaths, busNames: extras.busNames };
         },
       };
     },
