@@ -73,6 +73,13 @@ function relay(client: Socket, filterPath: string, identity: string): void {
   };
   const deadline = setTimeout(end, authenticationMs);
   const authentication = new Authentication(randomBytes(16).toString('hex'), (text) => client.write(text));
+  const handOn = async (other: Socket, rest: Buffer): Promise<void> => {
+    await claim(other, identity);
+    clearTimeout(deadline);
+    other.write(rest);
+    client.pipe(other);
+    other.pipe(client);
+  };
   const onData = (chunk: Buffer): void => {
     let rest: Buffer | undefined;
     try {
@@ -86,15 +93,7 @@ function relay(client: Socket, filterPath: string, identity: string): void {
     client.pause();
     filter = connect(filterPath);
     filter.on('error', end).on('close', end);
-    claim(filter, identity).then(
-      () => {
-        clearTimeout(deadline);
-        filter!.write(rest);
-        client.pipe(filter!);
-        filter!.pipe(client);
-      },
-      end,
-    );
+    void handOn(filter, rest).catch(end);
   };
   client.on('data', onData);
   client.on('error', end).on('close', () => {

@@ -26,14 +26,14 @@ export async function startDetached(command: readonly string[], cwd: string, { u
   const child = spawn('sh', ['-c', waitForStart, 'sh', ...user, ...command], { cwd, detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
   // How it ends is seen by looking at the process.
   child.on('error', () => undefined);
-  child.stdin!.on('error', () => undefined);
+  child.stdin.on('error', () => undefined);
   const { pid } = child;
   const process = pid === undefined ? undefined : identifyProcess(pid);
   if (pid === undefined || process === undefined) throw new BerthError('runtime', `${command[0]} cannot be started`);
   try {
     place(pid);
   } finally {
-    child.stdin!.end('\n');
+    child.stdin.end('\n');
     child.unref();
   }
   return process;
