@@ -181,10 +181,11 @@ class ContainerRuntime implements Runtime {
   }
 
   async close(): Promise<void> {
-    const { exits, syncs, execs, pulse, logs, cgroups } = this.#room;
+    const { exits, syncs, execs, pulse, logs, cgroups, networks } = this.#room;
     this.#instances.close();
     pulse.close();
     logs.close();
+    networks.close();
     for (const watch of [exits, syncs, execs]) watch.close();
     cgroups.close();
   }

@@ -13,6 +13,7 @@ import { Bridge, hasIpv6, removeDevice } from './bridge.ts';
 import { bandwidthConfig, bridgeConfig, Plugins, plugOf } from './cni.ts';
 import { hostsFile, nameServers, resolvConf, resolvConfPaths } from './names.ts';
 import { checkOverlap, planNetwork, type NetworkOptions, type NetworkPlan } from './plan.ts';
+import { RulesWatch } from './rules-watch.ts';
 import { removal, ruleset } from './ruleset.ts';
 import { runTool } from './tools.ts';
 
@@ -29,6 +30,9 @@ export class Networks {
   readonly #queue = new Queue();
   /** By instance; those that an earlier daemon connected too. */
   readonly #attachments: Map<string, Attachment>;
+  readonly #watch = new RulesWatch(() => { void this.#look(); });
+  /** True while a look at the rules is due, which sees all that was before it. */
+  #isLooking = false;
 
   /** @throws BerthError `usage` naming a key of the configuration that is wrong */
   constructor(options: NetworkOptions, runDir: string, places: Places, journal: Journal) {
@@ -94,6 +98,11 @@ export class Networks {
     }
   }
 
+  /** Watches no more; instances stay connected. */
+  close(): void {
+    this.#watch.stop();
+  }
+
   #families(): readonly NetworkPlan['subnet'][] {
     return [this.#plan.subnet, ...(this.#plan.subnet6 === undefined ? [] : [this.#plan.subnet6])];
   }
@@ -147,9 +156,32 @@ export class Networks {
     await this.#bridge.open();
     await this.#apply();
     this.#bridge.forward();
+    this.#watch.start();
+  }
+
+  /** Tables were taken away: if they were Berth's, and not by Berth, apps are not held any more. */
+  async #look(): Promise<void> {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    try {
+      await this.#queue.run(async () => {
+        this.#isLooking = false;
+        if (this.#attachments.size === 0 || (await this.#hasRules())) return;
+        this.#journal('warning', 'the rules of the apps\' network were taken away by another program; they are loaded again');
+        await this.#open();
+      });
+    } catch (error) {
+      this.#journal('error', `the rules of the apps' network could not be loaded again: ${asBerthError(error).message}`);
+    }
+  }
+
+  async #hasRules(): Promise<boolean> {
+    const tables = await runTool('nft', ['list', 'tables']);
+    return ['bridge', 'inet'].every((family) => tables.split('\n').includes(`table ${family} ${this.#plan.name}`));
   }
 
   async #close(): Promise<void> {
+    this.#watch.stop();
     if (!this.#bridge.exists && this.#bridge.forwardsForUs.length === 0) return;
     await this.#bridge.close();
     await runTool('nft', ['-f', '-'], `${removal(this.#plan.name).join('\n')}\n`);
