@@ -10,7 +10,7 @@ const usages = { codeSigning: '1.3.6.1.5.5.7.3.3', any: '2.5.29.37.0' } as const
 
 /**
  * The chains from a signer to an authority's certificates by way of those that came with the signature, each signed
- * by the next (RFC 5280 section 6.1); without their times. None if there is no way.
+ * by the next (RFC 5280 section 6.1); without their times. None if there is no way; of very many, the first.
  * @throws BerthError `untrusted` if there are so many ways that looking for them costs too much
  */
 export function findChains(signer: Certificate, sent: readonly Certificate[], anchors: readonly Certificate[]): readonly Chain[] {
@@ -26,9 +26,12 @@ export function findChains(signer: Certificate, sent: readonly Certificate[], an
     }
     if (chain.length >= limits.chain) return;
     for (const issuer of pool) {
-      if (chain.includes(issuer) || issuerFault(last, issuer, chain.length - 1) !== undefined) continue;
+      if (chain.includes(issuer) || !mayHaveIssued(issuer, last, chain.length - 1)) continue;
+      if (checks === limits.chainChecks) {
+        if (found.length > 0) return;
+        throw new BerthError('untrusted', `the certificate ${signer.subject} came with so many others that its issuers cannot be told; sign with only those that are needed`);
+      }
       checks += 1;
-      if (checks > limits.chainChecks) throw new BerthError('untrusted', `the certificate ${signer.subject} came with so many others that its issuers cannot be told; sign with only those that are needed`);
       if (isSignedBy(last.signed, issuer, `the certificate ${last.subject}`)) extend([...chain, issuer]);
     }
   };
@@ -36,14 +39,12 @@ export function findChains(signer: Certificate, sent: readonly Certificate[], an
   return found;
 }
 
-/** Why one certificate cannot have issued another, as far as can be told without its key. */
-function issuerFault(certificate: Certificate, issuer: Certificate, casBelow: number): string | undefined {
-  if (issuer.subjectName !== certificate.issuerName) return 'another name';
-  if (certificate.authorityKeyId !== undefined && issuer.subjectKeyId !== undefined && certificate.authorityKeyId !== issuer.subjectKeyId) return 'another key';
-  if (!issuer.isCa) return 'no CA';
-  if (issuer.keyUsage !== undefined && (issuer.keyUsage & KeyUsageFlags.keyCertSign) === 0) return 'not for certificates';
-  if (issuer.pathLength !== undefined && casBelow > issuer.pathLength) return 'not for so long a chain';
-  return undefined;
+/** Whether one certificate may have issued another, `casBelow` CAs above the signer, as far as can be told without its key. */
+function mayHaveIssued(issuer: Certificate, certificate: Certificate, casBelow: number): boolean {
+  const isNamed = issuer.subjectName === certificate.issuerName;
+  const isOtherKey = certificate.authorityKeyId !== undefined && issuer.subjectKeyId !== undefined && certificate.authorityKeyId !== issuer.subjectKeyId;
+  const mayIssue = issuer.isCa && (issuer.keyUsage === undefined || (issuer.keyUsage & KeyUsageFlags.keyCertSign) !== 0);
+  return isNamed && !isOtherKey && mayIssue && (issuer.pathLength === undefined || casBelow <= issuer.pathLength);
 }
 
 /** Why the certificates of a chain are not for signing packages, or undefined if they are. */

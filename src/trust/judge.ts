@@ -48,6 +48,8 @@ class Bench {
   readonly #sent: readonly Certificate[];
   readonly #authorities: readonly ReadAuthority[];
   readonly #judgement: Judgement;
+  /** Of each signer with each authority: what is costly is decided once. */
+  readonly #standings = new Map<VerifiedSigner, Map<ReadAuthority, Standing>>();
 
   constructor(signers: readonly VerifiedSigner[], sent: readonly Certificate[], authorities: readonly ReadAuthority[], judgement: Judgement) {
     this.#signers = signers;
@@ -83,7 +85,8 @@ class Bench {
 
   /** As {@link standingOf}, with what the authority's witnesses say. */
   #standing(signer: VerifiedSigner, by: ReadAuthority): Standing {
-    return standingOf(signer, this.#sent, by, this.#judgement, this.#witnessed(signer, by.authority));
+    const known = this.#standings.getOrInsertComputed(signer, () => new Map());
+    return known.getOrInsertComputed(by, () => standingOf(signer, this.#sent, by, this.#judgement, this.#witnessed(signer, by.authority)));
   }
 
   /** When witnesses have signed, who themselves must be good now. */

@@ -20,8 +20,8 @@ export const limits = {
   attributes: 16,
   /** Certificates from the signer's to the authority's, both counted. */
   chain: 6,
-  /** Signatures on certificates that are checked for one signer: with cross-signed CAs there are many ways to go. */
-  chainChecks: 64,
+  /** Signatures on certificates that are checked for one signer and authority: with cross-signed CAs there are many ways to go. */
+  chainChecks: 16,
   /**
    * A signature by Ed25519 or ML-DSA without signed attributes is over the content itself, which must then be held in
    * memory; others are over a digest.

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BerthError } from '../lib/errors.ts';
+import { findChains } from './chain.ts';
 import { addSigner } from './cms-writer.ts';
 import { authority, claim, manifest, now, party, policy, signedBy, type Party } from './fixtures.ts';
 import { crlOf } from './forge.ts';
@@ -109,6 +110,16 @@ test('chains: a path that is too long, a CA that is none, a CA that may not issu
   const caLike: Party = { key: signer.key, certificate: { ...signer.certificate, isCa: true } };
   const below = await party('below', { issuer: caLike });
   await refused(/no authority of this device stands behind it/, await signedBy(below, { chain: [signer.certificate] }), [authority('acme', root)]);
+});
+
+test('so many CAs of one name that the issuer cannot be found in bounded time', async () => {
+  const root = await party('root', { isCa: true });
+  const leaf = await party('leaf', { issuer: root });
+  const others = await Promise.all(Array.from({ length: 20 }, () => party('root', { isCa: true })));
+  // Without the key identifier, each of the name could be the issuer.
+  const { authorityKeyId: _, ...unidentified } = leaf.certificate;
+  assert.throws(() => findChains(unidentified, others.map(({ certificate }) => certificate), []), { code: 'untrusted', message: /so many others that its issuers cannot be told/ });
+  assert.equal(findChains(unidentified, others.map(({ certificate }) => certificate), [root.certificate]).length, 1);
 });
 
 test('a CA signs no packages, and its certificate must hold at every level', async () => {
