@@ -1,13 +1,14 @@
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Clock } from '../lib/clock.ts';
 import { BerthError, isErrno } from '../lib/errors.ts';
 import { readFigures, readOomKills } from './cgroup-figures.ts';
 import { controllerFile, everyDirectory, monitorDirectories, parseCgroupLayout, type CgroupLayout } from './cgroup-layout.ts';
+import { groupSettings, handedDown, type GroupLimits } from './cgroup-limits.ts';
 import { ifThere, readIfThere } from './files.ts';
 import type { InstanceFigures } from './types.ts';
 
-/** An app's group holds two: its container, and the conmon that looks after it. A limit on the app bounds both. */
+/** An app's group holds two: its container, and the conmon that looks after it. Its limits bound both together. */
 export type Part = 'app' | 'monitor';
 
 /** The kernel tells nobody when a group is empty or frozen (v1), so it is asked this often. */
@@ -46,6 +47,33 @@ export class Cgroups {
     for (const directory of monitorDirectories(this.#layout, this.path(app, 'monitor'))) {
       mkdirSync(directory, { recursive: true });
       writeFileSync(join(directory, 'cgroup.procs'), String(pid));
+    }
+  }
+
+  /**
+   * Bounds all of an app, whatever of it is started. A controller that the host lacks bounds nothing.
+   * @throws a system error if the kernel does not take a limit
+   */
+  limit(app: string, limits: GroupLimits): void {
+    const group = this.#group(app);
+    if (this.#layout.version === 2) this.#handDown();
+    for (const { controller, file, value, optional } of groupSettings(this.#layout.version, limits)) {
+      const path = controllerFile(this.#layout, controller, group, file);
+      if (path === undefined) continue;
+      mkdirSync(dirname(path), { recursive: true });
+      if (optional === true && !existsSync(path)) continue;
+      writeFileSync(path, value);
+    }
+  }
+
+  /** v2: the groups above apps pass the controllers on, each as far as the host has it. */
+  #handDown(): void {
+    const names = this.#parent.split('/').filter((name) => name !== '');
+    for (let depth = 0; depth <= names.length; depth += 1) {
+      const directory = join(this.#layout.mounts.get('unified')!, ...names.slice(0, depth));
+      mkdirSync(directory, { recursive: true });
+      const there = readFileSync(join(directory, 'cgroup.controllers'), 'utf8').trim().split(' ');
+      for (const controller of handedDown) if (there.includes(controller)) writeFileSync(join(directory, 'cgroup.subtree_control'), `+${controller}`);
     }
   }
 

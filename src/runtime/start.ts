@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { asBerthError, BerthError, isErrno } from '../lib/errors.ts';
 import { identifyProcess, isAlive, type ProcessIdentity } from '../lib/process.ts';
+import { limitsOf } from './cgroup-limits.ts';
 import { monitorMessage, parseSyncFile, startConmon, type SyncMessage } from './conmon.ts';
 import { readIfThere } from './files.ts';
 import { stageHostPaths } from './host-paths.ts';
@@ -46,7 +47,10 @@ async function createAndStart(room: Room, spec: InstanceSpec, files: BundleFiles
   writeFileSync(files.config, JSON.stringify(config), { mode: 0o600 });
   const log = room.logs.prepare(app);
   const command = { id, places: room.places, files, oci: room.oci, ...(log === undefined ? {} : { log }) };
-  const monitor = await startConmon(room.conmon, command, (pid) => { room.cgroups.enterMonitor(app, pid); });
+  const monitor = await startConmon(room.conmon, command, (pid) => {
+    room.cgroups.limit(app, limitsOf(config));
+    room.cgroups.enterMonitor(app, pid);
+  });
   const init = await createdProcess(room, id, files, monitor);
   if (log !== undefined) room.logs.begin(app, monitor, files.logCount);
   await room.networks.connect(id, init.pid);

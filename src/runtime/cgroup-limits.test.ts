@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { groupSettings, limitsOf, monitorRoom } from './cgroup-limits.ts';
+
+const MiB = 1024 * 1024;
+const resources = { memory: { limit: 64 * MiB }, pids: { limit: 100 }, cpu: { shares: 1024, quota: 50_000 } };
+
+function written(version: 1 | 2, config: Readonly<Record<string, unknown>>): readonly string[] {
+  return groupSettings(version, limitsOf({ linux: { resources: config } })).map(({ file, value }) => `${file} ${value}`);
+}
+
+describe('the limits of an app', () => {
+  it('on v1 are those of its container and what its monitor needs, without swap', () => {
+    const bytes = 64 * MiB + monitorRoom.memoryBytes;
+    assert.deepEqual(written(1, resources), [
+      'memory.memsw.limit_in_bytes -1', `memory.limit_in_bytes ${bytes}`, `memory.memsw.limit_in_bytes ${bytes}`,
+      'cpu.shares 1024', 'cpu.cfs_period_us 100000', 'cpu.cfs_quota_us 50000', `pids.max ${100 + monitorRoom.processes}`,
+    ]);
+  });
+
+  it('on v2 are the same', () => {
+    assert.deepEqual(written(2, resources), [
+      `memory.max ${64 * MiB + monitorRoom.memoryBytes}`, 'memory.swap.max 0', 'cpu.weight 39', 'cpu.max 50000 100000', `pids.max ${100 + monitorRoom.processes}`,
+    ]);
+  });
+
+  it('count swap as OCI does, memory and swap together', () => {
+    assert.deepEqual(limitsOf({ linux: { resources: { memory: { limit: 64 * MiB, swap: 80 * MiB } } } }), { memoryBytes: 64 * MiB, swapBytes: 16 * MiB });
+  });
+
+  it('are none where the config has none, or 0, or -1', () => {
+    for (const config of [{}, { memory: { limit: -1, swap: -1 }, pids: { limit: 0 }, cpu: { quota: -1 } }]) assert.deepEqual(written(1, config), []);
+    assert.deepEqual(groupSettings(2, limitsOf({})), []);
+  });
+
+  it('are weights at both ends of their range', () => {
+    assert.deepEqual([2, 262_144].map((shares) => written(2, { cpu: { shares } })), [['cpu.weight 1'], ['cpu.weight 10000']]);
+  });
+});
