@@ -192,10 +192,15 @@ function killIfThere(pid: number): void {
   }
 }
 
-/** A cgroup and all below it, parents first. */
+/** A cgroup and all below it, parents first; of one that ends meanwhile nothing. */
 function withChildren(path: string): string[] {
-  const children = readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-  return [path, ...children.flatMap((entry) => withChildren(join(path, entry.name)))];
+  try {
+    const children = readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    return [path, ...children.flatMap((entry) => withChildren(join(path, entry.name)))];
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
 }
 
 /** Starts a daemon for this test; it is taken away when the test ends. */
