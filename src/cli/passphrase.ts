@@ -1,4 +1,5 @@
-import { open, readFile } from 'node:fs/promises';
+import { openSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { ReadStream } from 'node:tty';
 import { BerthError, isErrno } from '../lib/errors.ts';
 import type { Io } from './command.ts';
@@ -18,10 +19,14 @@ export async function readPassphrase({ file, variable, what }: PassphraseSource,
   if (file !== undefined) return notEmpty((await readFile(file, 'utf8')).split(/\r?\n/, 1)[0]!, file);
   const given = env[variable];
   if (given !== undefined) return notEmpty(given, `$${variable}`);
-  await err(`Passphrase of ${what}: `);
+  const terminal = openTerminal();
   try {
-    return notEmpty(await fromTerminal(), 'what was typed');
+    terminal.setRawMode(true);
+    await err(`Passphrase of ${what}: `);
+    return notEmpty(await readLine(terminal), 'what was typed');
   } finally {
+    terminal.setRawMode(false);
+    terminal.destroy();
     await err('\n');
   }
 }
@@ -31,32 +36,24 @@ function notEmpty(text: string, where: string): string {
   return text;
 }
 
-/** A line typed without being shown. */
-async function fromTerminal(): Promise<string> {
-  await using device = await openTerminal();
-  const terminal = new ReadStream(device.fd);
-  terminal.setRawMode(true);
+/** A line from a terminal in raw mode, which shows nothing of it. */
+async function readLine(terminal: ReadStream): Promise<string> {
+  let typed = '';
   terminal.setEncoding('utf8');
-  try {
-    let typed = '';
-    for await (const text of terminal.iterator({ destroyOnReturn: false }) as AsyncIterable<string>) {
-      for (const character of text) {
-        if (character === '\r' || character === '\n') return typed;
-        if (character === '\u0003') throw new BerthError('cancelled', 'no passphrase was given');
-        if (character === '\u007f' || character === '\b') typed = typed.slice(0, -1);
-        else typed += character;
-      }
+  for await (const text of terminal.iterator({ destroyOnReturn: false }) as AsyncIterable<string>) {
+    for (const character of text) {
+      if (character === '\r' || character === '\n') return typed;
+      if (character === '\u0003') throw new BerthError('cancelled', 'no passphrase was given');
+      if (character === '\u007f' || character === '\b') typed = typed.slice(0, -1);
+      else typed += character;
     }
-    return typed;
-  } finally {
-    terminal.setRawMode(false);
-    terminal.pause();
   }
+  return typed;
 }
 
-async function openTerminal(): Promise<Awaited<ReturnType<typeof open>>> {
+function openTerminal(): ReadStream {
   try {
-    return await open('/dev/tty', 'r+');
+    return new ReadStream(openSync('/dev/tty', 'r+'));
   } catch (error) {
     if (isErrno(error, 'ENXIO', 'ENOENT', 'ENODEV')) throw new BerthError('usage', 'a passphrase is needed, and there is no terminal to ask at; give it in a file or in the environment', { cause: error });
     throw error;

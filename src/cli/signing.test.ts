@@ -1,5 +1,6 @@
 /** `berth keygen`, `berth sign`, `berth verify`. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -148,6 +149,50 @@ test('a signer of a CA, with an encrypted key', async () => {
   const wrong = await berth(['sign', plain, '-o', at('x.ipk'), '--key', at('ca.key'), '--cert', at('ca.pem')], { BERTH_PASSPHRASE: 'wrong' });
   assert.equal(wrong.status, 2);
   assert.match(wrong.err, /cannot be read: is the passphrase right\?/);
+});
+
+test('a passphrase is asked for at the terminal, and not shown', async () => {
+  const main = join(import.meta.dirname, 'main.ts');
+  const child = spawn('script', ['-qec', `${process.execPath} ${main} keygen --encrypt -o ${at('asked')}`, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  let shown = '';
+  for await (const chunk of child.stdout) {
+    shown += String(chunk);
+    if (shown.endsWith(`Passphrase of the new key ${at('asked.key')}: `)) child.stdin.write('husX\x7fh\r');
+  }
+  assert.doesNotMatch(shown, /hus/);
+  await writeFile(at('hush'), 'hush');
+  await must('sign', plain, '-o', at('asked.ipk'), '--key', at('asked.key'), '--cert', at('asked.pem'), '--pass-file', at('hush'));
+});
+
+/** The members of a package in files of a new directory, by `ar`. */
+async function unpacked(file: string, name: string): Promise<string> {
+  await mkdir(at(name));
+  const { code, stderr } = await run('ar', ['x', file], { cwd: at(name) });
+  assert.equal(code, 0, stderr);
+  return at(name);
+}
+
+test('members of another package, and a package that is cut off', async () => {
+  const file = await signed('mine.ipk', ...byAcme());
+  await writeFile(at('app/root/more'), 'more');
+  const theirs = at('theirs.ipk');
+  await buildPackage(at('app'), theirs);
+  await must('sign', theirs, ...byAcme());
+  const [mine, other] = [await unpacked(file, 'mine'), await unpacked(theirs, 'theirs')];
+  const members = ['debian-binary', '_manifest.json', '_signature.p7s', 'control.tar.gz', 'data.tar.zst'];
+  for (const [swapped, reason] of [['_signature.p7s', /over other content/], ['_manifest.json', /over other content/], ['data.tar.zst', /is not in the data|is not in _manifest|stands where/]] as const) {
+    const mixed = at(`mixed-${swapped}.ipk`);
+    const { code, stderr } = await run('ar', ['rcD', mixed, ...members.map((name) => join(name === swapped ? other : mine, name))]);
+    assert.equal(code, 0, stderr);
+    const { status, err } = await berth(['verify', mixed, ...authorities()]);
+    assert.equal(status, 1, swapped);
+    assert.match(err, reason);
+  }
+  const whole = await readFile(file);
+  for (const part of [0.2, 0.5, 0.9, 0.999]) {
+    await writeFile(at('cut.ipk'), whole.subarray(0, Math.floor(whole.length * part)));
+    assert.equal((await berth(['verify', at('cut.ipk'), ...authorities()])).status, 1);
+  }
 });
 
 test('a key that is not the certificate\'s', async () => {
