@@ -16,7 +16,7 @@ apps.set('crashy', {
   nextStartAt: at + 16_000,
   reason,
   lastExit: { id: 'x', app: 'crashy', at, exitCode: 3, oom: false, cause: 'ended', reason },
-  withheld: [{ path: 'mounts[1]', why: 'host paths are not granted' }],
+  degraded: [{ path: 'mounts[1]', asked: {}, verdict: 'degraded', why: 'host paths are not granted' }],
 });
 apps.set('idle', { ...ended, name: 'idle', state: 'stopped', desired: 'stopped' });
 apps.set('frozen', fakeApp('frozen', { state: 'suspended' }));

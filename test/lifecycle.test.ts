@@ -182,7 +182,7 @@ function supervise(bench: RuntimeBench, script: string, store = new FakeStore([f
     clock: systemClock,
     journal: () => undefined,
     devices: new FakeLender(),
-    prepare: ({ name }) => ({ settings: parseSettings({}), withheld: [], dependsOn: [], devices: [], spec: async (id) => Promise.resolve({ id, app: name, config: config() }) }),
+    prepare: ({ name }) => ({ settings: parseSettings({}), degraded: [], dependsOn: [], devices: [], spec: async (id) => Promise.resolve({ id, app: name, config: config() }) }),
   });
   const again = async (): Promise<Supervisor> => {
     await supervisor.detach();

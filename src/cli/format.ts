@@ -1,3 +1,4 @@
+import type { Decision } from '../policy/index.ts';
 import type { AppFigures, AppStateName, AppStatus } from '../lifecycle/index.ts';
 import { BerthError } from '../lib/errors.ts';
 import { formatDuration, formatSize, parseDuration } from '../lib/units.ts';
@@ -80,4 +81,9 @@ export function parseMoment(text: string, field: string, now: number): number {
   const moment = Date.parse(text);
   if (Number.isNaN(moment)) throw new BerthError('usage', `${field}: neither a duration (10m) nor a time (2026-01-02T03:04:05Z): ${text}`);
   return moment;
+}
+
+/** A field of a `config.json` that an app does not get as it asked for it. */
+export function describeDecision({ path, why = '' }: Decision): string {
+  return `${path}: ${why}`;
 }

@@ -23,7 +23,7 @@ const plain = { width: undefined, colour: false };
 function app(name: string, change: Partial<AppStatus> = {}): AppStatus {
   return {
     name, version: '1.0', digest: `sha256:${'0'.repeat(64)}`, signed: true, description: '', state: 'running', desired: 'running', health: 'none',
-    instance: { id: 'i', pid: 1, startedAt: now - 65_000 }, restarts: 0, withheld: [], ...change,
+    instance: { id: 'i', pid: 1, startedAt: now - 65_000 }, restarts: 0, degraded: [], ...change,
   };
 }
 
@@ -89,7 +89,7 @@ test('text from apps cannot reach the terminal as control characters', () => {
   const hostile = '\u001b]0;owned\u0007\u202e\nnext\u009b31m';
   const everything = app(hostile, {
     version: hostile, description: hostile, state: 'failed', reason: { code: 'exited', message: hostile, at: now },
-    withheld: [{ path: hostile, why: hostile }],
+    degraded: [{ path: hostile, asked: hostile, granted: hostile, verdict: 'degraded', why: hostile }],
     network: { mode: 'bridge', addresses: [hostile], ports: [hostile], outbound: [hostile] },
   });
   const outputs = [
@@ -101,7 +101,7 @@ test('text from apps cannot reach the terminal as control characters', () => {
     ]),
     renderPlan({ ...plan, stops: [hostile], apps: [{ ...plan.apps[0]!, app: hostile, to: { version: hostile, digest }, migrate: [hostile] }] }, { width: 80, colour: true }),
     renderStorage([{ app: hostile, image: 1, previous: 0, data: 0, logs: 0 }], { width: 80, colour: true }),
-    renderReport({ update: 1, outcome: 'committed', installed: [{ app: hostile, version: hostile, digest, signed: true, entries: 1, bytes: 1, warnings: [hostile], withheld: [], status: everything }] }, true),
+    renderReport({ update: 1, outcome: 'committed', installed: [{ app: hostile, version: hostile, digest, signed: true, entries: 1, bytes: 1, warnings: [hostile], degraded: [], status: everything }] }, true),
     progressLine(hostile, { phase: 'waiting', bytes: 0, waitingFor: hostile }, 1, 200),
     renderDoctor({ checks: [{ name: hostile, outcome: 'failure', found: hostile, advice: hostile }] }, true),
     renderFigures(undefined, { at: now, figures: [figures(hostile)] }, { width: 80, colour: true }),

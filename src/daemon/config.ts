@@ -31,6 +31,8 @@ const schema = v.strictObject({
   'platform': v.optional(v.string()),
   /** Directory with the `*.yaml` files that declare devices. */
   'devices': v.optional(absolutePath),
+  /** Directory with the `*.yaml` files that say what apps may be granted. */
+  'policy': v.optional(absolutePath),
   /** Directory whose payloads are applied at the start. */
   'factory': v.optional(absolutePath),
   /** Directories in which removable media are mounted; what they bring is applied. */
@@ -86,6 +88,7 @@ export interface Config {
   readonly architectures?: readonly string[];
   readonly platform: string;
   readonly devices: string;
+  readonly policy: string;
   readonly factory: string;
   readonly media: readonly string[];
   readonly parallelStarts?: number;
@@ -118,6 +121,7 @@ export async function readConfig(path: string | undefined, given: { readonly roo
     ...optional('architectures', file.architectures),
     platform: file.platform ?? '/etc/berth/platform.d',
     devices: file.devices ?? '/etc/berth/devices.d',
+    policy: file.policy ?? `${configDirectory}/policy.d`,
     factory: file.factory ?? '/etc/berth/factory.d',
     media: file.media ?? [],
     ...optional('parallelStarts', file['parallel-starts']),

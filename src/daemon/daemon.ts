@@ -9,12 +9,14 @@ import { asBerthError } from '../lib/errors.ts';
 import type { Journal } from '../lib/journal.ts';
 import { takeLock } from '../lib/lock.ts';
 import { openSupervisor } from '../lifecycle/index.ts';
+import { StandingPolicy } from '../policy/index.ts';
 import { openExchange, openRuntime } from '../runtime/index.ts';
 import { openStore } from '../store/index.ts';
 import { openFolders, openUpdates, readPlatform, recoverUpdates, type UpdatesOptions } from '../update/index.ts';
 import { configDirectory, type Config } from './config.ts';
 import { examineHost } from './doctor.ts';
 import { openLauncher } from './launcher.ts';
+import { openRulings } from './rulings.ts';
 
 export interface Daemon {
   /** Resolves when every app that should run was tried. */
@@ -72,7 +74,13 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
     clock,
     tell: (news) => { supervisor.announce(news); },
   });
-  const launcher = openLauncher({ store, runtime, exchange, declared: declaredDevices(declarations), openBus: async (app) => (await buses.promise).open(app) });
+  const policy = await StandingPolicy.open({
+    directory: config.policy,
+    memory: { read: () => store.keptText('policy'), write: (text) => { store.keepText('policy', text); } },
+    journal,
+  });
+  const rulings = openRulings({ policy, allowUnsigned: true, boundOf: () => undefined, declared: declaredDevices(declarations) });
+  const launcher = openLauncher({ store, runtime, exchange, rulings, openBus: async (app) => (await buses.promise).open(app) });
   const supervisor = openSupervisor({ store, runtime, clock, journal, bootId, devices, prepare: launcher.plan, ...(config.parallelStarts === undefined ? {} : { parallelStarts: config.parallelStarts }) });
   const updatesOptions: UpdatesOptions = {
     store,
@@ -84,6 +92,7 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
     rules: config.updates,
     architectures: config.architectures ?? hostArchitectures(),
     platform: () => readPlatform(config.platform),
+    rule: rulings.forInstall,
     settings: launcher.settings,
     forget: async (app) => {
       await runtime.forget(app);
@@ -107,7 +116,17 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
       store,
       devices: async () => devices.status(),
       doctor: async () =>
-        examineHost({ root: config.root, run: config.run, runtime: runtime.name, network: config.network, busUser: config.bus.user, now: clock.now(), devices: await devices.status(), deviceFaults: declarations.faults }),
+        examineHost({
+          root: config.root,
+          run: config.run,
+          policy: { directory: config.policy, fault: policy.fault() },
+          runtime: runtime.name,
+          network: config.network,
+          busUser: config.bus.user,
+          now: clock.now(),
+          devices: await devices.status(),
+          deviceFaults: declarations.faults,
+        }),
       version: {
         version,
         runtime: runtime.name,

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { examineDevices, type DeviceStatus } from '../devices/index.ts';
+import type { BerthError } from '../lib/errors.ts';
 import { run } from '../lib/process.ts';
 import { formatSize } from '../lib/units.ts';
 import { busNamesReadiness, examineNetwork, type NetworkOptions } from '../runtime/index.ts';
@@ -8,6 +9,7 @@ import type { DoctorCheck, DoctorReport } from '../update/index.ts';
 export interface DoctorContext {
   readonly root: string;
   readonly run: string;
+  readonly policy: { readonly directory: string; readonly fault: BerthError | undefined };
   /** Name of the chosen OCI runtime. */
   readonly runtime: string;
   readonly network: NetworkOptions;
@@ -34,6 +36,7 @@ export async function examineHost(context: DoctorContext): Promise<DoctorReport>
       await program('xz', 'xz', 'install xz-utils; packages with data.tar.xz cannot be read without it'),
       disk('disk', context.root, 64 * 1024 * 1024),
       disk('run', context.run, 4 * 1024 * 1024),
+      policy(context.policy),
       clock(context.now),
       ...examineDevices(context.devices, context.deviceFaults),
       ...(await examineNetwork(context.network, context.run)),
@@ -102,6 +105,11 @@ function disk(name: string, path: string, least: number): DoctorCheck {
   if (free < least) return { name, outcome: 'warning', found, advice: `make room: less than ${formatSize(least)} is left` };
   if (files > 0 && ffree < 1000) return { name, outcome: 'warning', found: `${ffree} inodes free in ${path}`, advice: 'make room: hardly an inode is left' };
   return ok(name, found);
+}
+
+function policy({ directory, fault }: DoctorContext['policy']): DoctorCheck {
+  if (fault === undefined) return ok('policy', existsSync(directory) ? directory : `${directory} is not there: every app has the default rights`);
+  return { name: 'policy', outcome: 'failure', found: fault.message, advice: 'correct the file; until then nothing is installed, and apps start by the policy as it was before' };
 }
 
 function clock(now: number): DoctorCheck {

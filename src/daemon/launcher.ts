@@ -2,10 +2,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDepends, parseSettings, type LaunchSettings } from '../image/index.ts';
 import { BerthError } from '../lib/errors.ts';
-import { foresee, planLaunch, readLaunch, withheldOf, type LaunchPlan, type LaunchRequest } from '../lifecycle/index.ts';
-import { withLoan, type DeclaredDevice } from '../policy/index.ts';
+import { foresee, planLaunch, readLaunch, type LaunchPlan, type LaunchRequest } from '../lifecycle/index.ts';
+import { requireGranted, withLoan } from '../policy/index.ts';
 import type { Exchange, Runtime } from '../runtime/index.ts';
 import type { AppRow, Store } from '../store/index.ts';
+import type { Rulings } from './rulings.ts';
 
 /** Turns an app's row into what the supervisor needs to run it, from the image on disk. */
 export interface Launcher {
@@ -19,13 +20,12 @@ export interface LauncherOptions {
   readonly store: Store;
   readonly runtime: Runtime;
   readonly exchange: Exchange;
-  /** Devices of this machine that apps can ask for. */
-  readonly declared: readonly DeclaredDevice[];
+  readonly rulings: Pick<Rulings, 'forStart'>;
   /** Gives the host directory of an app's update bus, which is then served. */
   readonly openBus: (app: string) => Promise<string>;
 }
 
-export function openLauncher({ store, runtime, exchange, declared, openBus }: LauncherOptions): Launcher {
+export function openLauncher({ store, runtime, exchange, rulings, openBus }: LauncherOptions): Launcher {
   const launchOf = (app: Pick<AppRow, 'image'>): LaunchRequest => readLaunch(readFileSync(join(store.imagePaths(app.image).bundle, 'config.json'), 'utf8'));
   return {
     plan: (app) => {
@@ -33,21 +33,25 @@ export function openLauncher({ store, runtime, exchange, declared, openBus }: La
       if (image === undefined) throw new BerthError('internal', `${app.name}: the database names an image that it does not know (${app.image}); install the app again`);
       const launch = launchOf(app);
       const { settings } = launch;
-      const { extras } = foresee(launch, app.name, declared);
+      const ruling = rulings.forStart(image);
+      const { decisions, extras: { network, devices } } = foresee(launch, app.name, ruling);
       return {
         settings,
-        withheld: withheldOf(launch, app.name, declared),
-        network: extras.network,
-        devices: extras.devices,
+        degraded: decisions.filter(({ verdict }) => verdict === 'degraded'),
+        network,
+        devices,
         dependsOn: parseDepends(image.depends).flatMap((dependency) => dependency.map((alternative) => alternative.name)),
         spec: async (id, loan) => {
+          // Here, and not when the plan is made: what runs from before is taken over with the settings of its image.
+          requireGranted(app.name, decisions, ruling.entitlement.origin);
           const exportPaths = await openAll(settings.exports, (name) => exchange.open(app.name, name, store.idRange(app.name)));
           const importPaths = await openAll(settings.imports, (wanted) => {
             const [provider = '', name = ''] = wanted.split('/');
             return exchange.open(provider, name, store.idRange(provider));
           });
           const busPath = await openBus(app.name);
-          const { config } = planLaunch(launch, {
+          const { config, extras } = planLaunch(launch, {
+            ...ruling,
             app: app.name,
             bundle: store.imagePaths(app.image).bundle,
             data: store.dataPath(app.name, app.dataGeneration),
@@ -55,7 +59,6 @@ export function openLauncher({ store, runtime, exchange, declared, openBus }: La
             idBase: store.idRange(app.name),
             exportPaths,
             importPaths,
-            declared,
             busPath,
           });
           return { id, app: app.name, config: loan === undefined ? config : withLoan(config, loan), network: extras.network, hostPaths: extras.hostPaths, busNames: extras.busNames };

@@ -93,7 +93,7 @@ export class FakeUpdates implements Updates {
     const status = this.#newApp('newcomer', { digest: `sha256:${hash}`, state: options.start ? 'running' : 'stopped' });
     this.#apps.set(status.name, status);
     const { name: app, version, signed } = status;
-    const report = { app, version, digest: status.digest, signed, entries: 3, bytes, warnings: ['postinst does not run'], withheld: [], status };
+    const report = { app, version, digest: status.digest, signed, entries: 3, bytes, warnings: ['postinst does not run'], degraded: [], status };
     return { update, outcome: options.wait === false ? 'under-way' : 'committed', installed: [report] };
   }
 

@@ -25,7 +25,7 @@ export function fakeApp(name: string, change: Partial<AppStatus> = {}): AppStatu
     health: 'none',
     instance: { id: 'ab'.repeat(32), pid: 4711, startedAt },
     restarts: 0,
-    withheld: [],
+    degraded: [],
     ...change,
   };
 }

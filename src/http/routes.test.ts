@@ -23,7 +23,7 @@ test('apps are listed and shown with everything that is known of them', async ()
     nextStartAt: 10,
     reason,
     lastExit: { id: 'x', app: 'broken', at: 5, exitCode: 3, oom: false, cause: 'ended', reason },
-    withheld: [{ path: 'mounts[1]', why: 'host paths are not granted' }],
+    degraded: [{ path: 'mounts[1]', asked: {}, verdict: 'degraded', why: 'host paths are not granted' }],
   });
   berth.fakes.lifecycle.apps.set('broken', broken);
   const list = await berth.request('GET', '/apps');

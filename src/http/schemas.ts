@@ -29,9 +29,12 @@ const lastExit = v.object({
   reason,
 });
 
-export const withheld = v.object({
+export const decision = v.object({
   path: v.pipe(v.string(), v.description('JSON path in config.json')),
-  why: v.string(),
+  asked: v.pipe(v.unknown(), v.description('cut where it is long')),
+  granted: v.exactOptional(v.pipe(v.unknown(), v.description('what the app gets instead, or at all; absent: nothing'))),
+  verdict: v.pipe(v.picklist(['granted', 'degraded', 'refused']), v.description('degraded: less than asked, which the policy tolerates')),
+  why: v.exactOptional(v.string()),
 });
 
 const network = v.object({
@@ -69,7 +72,7 @@ export const app = v.object({
   watchdogMs: v.exactOptional(v.pipe(count, v.description('it must say at least this often that it lives'))),
   network: v.exactOptional(v.pipe(network, v.description('absent for an app without one'))),
   devices: v.exactOptional(v.pipe(v.array(lease), v.description('that it has; absent if it has none'))),
-  withheld: v.array(withheld),
+  degraded: v.pipe(v.array(decision), v.description('what config.json asks for and the app gets less of')),
 });
 
 export const apps = v.object({ apps: v.array(app) });

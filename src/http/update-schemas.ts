@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { updateOutcomes, updatePhases, updateSources } from '../update/index.ts';
-import { app, bytes, count, digest, errorCode, time, withheld } from './schemas.ts';
+import { app, bytes, count, decision, digest, errorCode, time } from './schemas.ts';
 
 /** The documents about updates; {@link installLine}, {@link planAnswer} and {@link update} are `update/types.ts` as JSON. */
 const updateId = v.pipe(count, v.description('id of the update'));
@@ -19,7 +19,7 @@ const installReport = v.object({
   entries: count,
   bytes,
   warnings: v.array(v.string()),
-  withheld: v.array(withheld),
+  degraded: v.array(decision),
   status: app,
 });
 

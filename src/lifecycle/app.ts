@@ -57,7 +57,7 @@ export class App {
       ...(profile.settings.watchdogMs === 0 ? {} : { watchdogMs: profile.settings.watchdogMs }),
       ...(profile.network === undefined || profile.network.mode === 'none' ? {} : { network: this.#network(profile.network) }),
       ...(devices.length === 0 ? {} : { devices }),
-      withheld: profile.withheld,
+      degraded: profile.degraded,
     };
   }
 

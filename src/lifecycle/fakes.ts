@@ -327,7 +327,7 @@ function build(
 
 function fakePlan(name: string, { annotations = {}, dependsOn = [], devices = [], broken }: FakeApp): LaunchPlan {
   if (broken !== undefined) throw broken;
-  return { settings: fakeSettings(annotations), withheld: [], dependsOn, devices: devices.map((device) => ({ device, path: `/dev/${device}`, access: 'rw' as const })), spec: async (id) => Promise.resolve({ id, app: name, config: { process: { args: ['/app'], cwd: '/' } } }) };
+  return { settings: fakeSettings(annotations), degraded: [], dependsOn, devices: devices.map((device) => ({ device, path: `/dev/${device}`, access: 'rw' as const })), spec: async (id) => Promise.resolve({ id, app: name, config: { process: { args: ['/app'], cwd: '/' } } }) };
 }
 
 /** Settings from annotations without their prefix. */

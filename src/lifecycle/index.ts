@@ -1,6 +1,6 @@
 /** The supervisor: one state machine per app, restart policy, health, order of start and stop. */
-export { foresee, planLaunch, readLaunch, withheldOf } from './launch.ts';
-export type { LaunchPlaces, LaunchRequest } from './launch.ts';
+export { foresee, planLaunch, readLaunch } from './launch.ts';
+export type { LaunchPlaces, LaunchRequest, Ruling } from './launch.ts';
 export { describeMachine } from './machine.ts';
 export { startOrder } from './order.ts';
 export type { Order, OrderedApp } from './order.ts';

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { settingsOfConfig, type LaunchSettings } from '../image/index.ts';
 import type { Json } from '../lib/json.ts';
-import { type DeclaredDevice, grant, type Grant, type WithheldField } from '../policy/index.ts';
+import { parseStrictJson } from '../lib/strict-json.ts';
+import { grant, type Grant, type GrantContext } from '../policy/index.ts';
 import { dataDirectory } from '../store/index.ts';
 
 /** An app's `config.json`, read: what it asks for and how it wants to be run. */
@@ -10,8 +11,11 @@ export interface LaunchRequest {
   readonly settings: LaunchSettings;
 }
 
+/** What the operator says about an app: its rights, and which devices there are. */
+export type Ruling = Pick<GrantContext, 'entitlement' | 'declared'>;
+
 /** Where the things that an instance needs are on the host. */
-export interface LaunchPlaces {
+export interface LaunchPlaces extends Ruling {
   readonly app: string;
   /** The image's bundle directory. */
   readonly bundle: string;
@@ -23,8 +27,6 @@ export interface LaunchPlaces {
   /** Host directories by export name, and by `<app>/<name>` for imports. */
   readonly exportPaths: ReadonlyMap<string, string>;
   readonly importPaths: ReadonlyMap<string, string>;
-  /** Devices of this machine that apps can ask for. */
-  readonly declared: readonly DeclaredDevice[];
   /** Host directory that holds the socket of the app's update bus; absent: it has none. */
   readonly busPath?: string;
 }
@@ -35,13 +37,15 @@ export interface LaunchPlaces {
  */
 export function readLaunch(config: string): LaunchRequest {
   const settings = settingsOfConfig(config);
-  return { request: JSON.parse(config) as Json, settings };
+  return { request: parseStrictJson(config, 'config.json'), settings };
 }
 
 /** The config that runs, for these places. */
 export function planLaunch({ request, settings }: LaunchRequest, places: LaunchPlaces): Grant {
   return grant(request, {
     app: places.app,
+    entitlement: places.entitlement,
+    declared: places.declared,
     settings,
     rootfs: join(places.bundle, 'rootfs'),
     cgroupPath: places.cgroupPath,
@@ -49,19 +53,12 @@ export function planLaunch({ request, settings }: LaunchRequest, places: LaunchP
     dataPaths: new Map(settings.data.map((path) => [path, dataDirectory(places.data, path)])),
     exportPaths: places.exportPaths,
     importPaths: places.importPaths,
-    declared: places.declared,
     ...(places.busPath === undefined ? {} : { busPath: places.busPath }),
   });
 }
 
 /** What would be granted, wherever it runs. */
-export function foresee(launch: LaunchRequest, app: string, declared: readonly DeclaredDevice[] = []): Pick<Grant, 'decisions' | 'extras'> {
+export function foresee(launch: LaunchRequest, app: string, ruling: Ruling): Pick<Grant, 'decisions' | 'extras'> {
   const nowhere = new Map<string, string>();
-  return planLaunch(launch, { app, bundle: '/', data: '/', cgroupPath: '/', idBase: 0, exportPaths: nowhere, importPaths: nowhere, declared });
+  return planLaunch(launch, { ...ruling, app, bundle: '/', data: '/', cgroupPath: '/', idBase: 0, exportPaths: nowhere, importPaths: nowhere });
 }
-
-/** What would be withheld, wherever it runs. */
-export function withheldOf(launch: LaunchRequest, app: string, declared: readonly DeclaredDevice[] = []): readonly WithheldField[] {
-  return foresee(launch, app, declared).decisions.flatMap(({ path, verdict, why = '' }) => (verdict === 'granted' ? [] : [{ path, why }]));
-}
-

@@ -2,13 +2,13 @@ import { type LaunchSettings, parseSettings } from '../image/index.ts';
 import { asBerthError, type BerthError } from '../lib/errors.ts';
 import type { InstanceSpec } from '../runtime/index.ts';
 import type { AppRow } from '../store/index.ts';
-import type { DeviceGrant, DeviceLoan, NetworkGrant, WithheldField } from '../policy/index.ts';
+import type { DeviceGrant, DeviceLoan, NetworkGrant, Decision } from '../policy/index.ts';
 
 /** All that the supervisor must know to run an app. */
 export interface LaunchPlan {
   readonly settings: LaunchSettings;
-  /** What the app's config asked for and does not get. */
-  readonly withheld: readonly WithheldField[];
+  /** What the app's config asks for and gets less of, which the policy tolerates. */
+  readonly degraded: readonly Decision[];
   /** How it is on a network; absent: not at all. */
   readonly network?: NetworkGrant;
   /** Names in `Depends`, of apps or of anything else: those that are not apps on this device do not matter here. */
@@ -27,7 +27,7 @@ export interface LaunchPlan {
 export type Prepare = (app: AppRow) => LaunchPlan;
 
 /** The part of a plan that is kept between starts. */
-export interface Profile extends Pick<LaunchPlan, 'settings' | 'withheld' | 'network' | 'dependsOn'> {
+export interface Profile extends Pick<LaunchPlan, 'settings' | 'degraded' | 'network' | 'dependsOn'> {
   /** Why there is no plan; the rest is then made of defaults. */
   readonly fault?: BerthError;
 }
@@ -37,11 +37,11 @@ export function profile(prepare: Prepare, row: AppRow): Profile {
   try {
     return profileOf(prepare(row));
   } catch (error) {
-    return { settings: parseSettings({}), withheld: [], dependsOn: [], fault: asBerthError(error) };
+    return { settings: parseSettings({}), degraded: [], dependsOn: [], fault: asBerthError(error) };
   }
 }
 
 /** Lets go of the rest of the plan, which may be large. */
-export function profileOf({ settings, withheld, network, dependsOn }: LaunchPlan): Profile {
-  return { settings, withheld, dependsOn, ...(network === undefined ? {} : { network }) };
+export function profileOf({ settings, degraded, network, dependsOn }: LaunchPlan): Profile {
+  return { settings, degraded, dependsOn, ...(network === undefined ? {} : { network }) };
 }

@@ -1,7 +1,7 @@
 import { deviceEventTypes, type LeaseStatus } from '../devices/index.ts';
 import type { Digest } from '../lib/digest.ts';
 import type { NetworkMode } from '../lib/network.ts';
-import type { WithheldField } from '../policy/index.ts';
+import type { Decision } from '../policy/index.ts';
 import type { ExecSession, ExecSpec, InstanceExit, InstanceFigures, LogLine, LogQuery } from '../runtime/index.ts';
 import type { AppRow, DesiredState } from '../store/index.ts';
 
@@ -53,8 +53,8 @@ export interface AppStatus {
   readonly network?: NetworkStatus;
   /** Devices that it has; absent if it has none. */
   readonly devices?: readonly LeaseStatus[];
-  /** What the app's config asked for and did not get: JSON path and why. */
-  readonly withheld: readonly WithheldField[];
+  /** What the app's config asks for and gets less of, which the policy tolerates. */
+  readonly degraded: readonly Decision[];
 }
 
 /** How an app is on a network, as it is written in policies and packages. */

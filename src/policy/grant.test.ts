@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { parseSettings } from '../image/index.ts';
 import { BerthError } from '../lib/errors.ts';
 import type { Json } from '../lib/json.ts';
+import { defaultRights } from './default-rights.ts';
 import { grant } from './grant.ts';
 import type { Grant } from './types.ts';
 
@@ -13,11 +14,15 @@ type Config = {
   linux: { namespaces: { type: string; path?: string }[]; resources: { memory: { limit: number }; pids: { limit: number }; devices: object[] }; [key: string]: unknown };
 };
 
+const namespaces = ['pid', 'mount', 'ipc', 'uts', 'network'].map((type) => ({ type }));
+
 function ask(changes: Record<string, Json> = {}): Grant {
-  const request = { ociVersion: '1.0.2', process: { args: ['/bin/true'], cwd: '/' }, root: { path: 'rootfs' }, ...changes };
+  const { linux, ...others } = changes;
+  const request = { ociVersion: '1.0.2', process: { args: ['/bin/true'], cwd: '/' }, root: { path: 'rootfs' }, linux: { namespaces, ...(linux as object) }, ...others };
   return grant(request, {
     app: 'demo',
     declared: [],
+    entitlement: { rights: defaultRights, degrade: true, origin: 'here' },
     settings: parseSettings({}),
     rootfs: '/images/1/bundle/rootfs',
     cgroupPath: '/berth/demo/app',
@@ -37,7 +42,7 @@ function withheld(changes: Record<string, Json>): string[] {
   return ask(changes).decisions.filter(({ verdict }) => verdict !== 'granted').map(({ path }) => path);
 }
 
-test('the fixed profile holds for a config that asks for nothing', () => {
+test('the profile of every app holds for a config that asks for nothing', () => {
   const granted = config();
   assert.deepEqual(granted.linux.namespaces.map(({ type }) => type), ['pid', 'mount', 'ipc', 'uts', 'network', 'cgroup', 'user']);
   for (const mappings of ['uidMappings', 'gidMappings']) assert.deepEqual(granted.linux[mappings], [{ containerID: 0, hostID: 1_000_000, size: 65_536 }]);
@@ -50,49 +55,52 @@ test('the fixed profile holds for a config that asks for nothing', () => {
   assert.deepEqual(withheld({}), []);
 });
 
-test('what the fixed profile does not grant is withheld by its JSON path and does not reach the config', () => {
+test('what is not granted is told by its JSON path and does not reach the config', () => {
   const changes: Record<string, Json> = {
     hooks: { prestart: [{ path: '/bin/sh' }] },
     mounts: [{ destination: '/host', type: 'bind', source: '/', options: ['rbind'] }],
     linux: {
-      namespaces: [{ type: 'network', path: '/proc/1/ns/net' }, { type: 'time' }],
+      namespaces: [...namespaces.slice(0, 4), { type: 'network', path: '/proc/1/ns/net' }, { type: 'time' }],
       uidMappings: [{ containerID: 0, hostID: 0, size: 1 }],
       seccomp: { defaultAction: 'SCMP_ACT_LOG' },
-      resources: { devices: [{ allow: true, access: 'rwm' }], hugepageLimits: [] },
+      resources: { devices: [{ allow: true, access: 'rwm' }], hugepageLimits: [{ pageSize: '2MB', limit: 1 }], rdma: {} },
     },
   };
   assert.deepEqual(withheld(changes).toSorted(), [
-    'hooks', 'linux.namespaces[0].path', 'linux.namespaces[1].type', 'linux.resources.devices[0]', 'linux.resources.hugepageLimits',
+    'hooks.prestart', 'linux.namespaces[4].path', 'linux.namespaces[5].type', 'linux.resources.devices[0]', 'linux.resources.hugepageLimits',
     'linux.seccomp', 'linux.uidMappings', 'mounts[0]',
   ]);
   const text = JSON.stringify(config(changes));
   for (const forbidden of ['prestart', '/host', '/proc/1/ns', '"hostID":0', 'SCMP_ACT_LOG']) assert.equal(text.includes(forbidden), false, forbidden);
 });
 
-test('capabilities are those asked for in the bounding set that the profile allows', () => {
-  const process = { args: ['/x'], capabilities: { bounding: ['CAP_KILL', 'CAP_SYS_ADMIN'], ambient: ['CAP_SYS_ADMIN'] } };
-  assert.deepEqual(config({ process }).process.capabilities, { bounding: ['CAP_KILL'], effective: ['CAP_KILL'], permitted: ['CAP_KILL'], inheritable: [], ambient: [] });
-  assert.deepEqual(withheld({ process }), ['process.capabilities.bounding[1]']);
+test('of each set of capabilities an app gets what it asks for and has the right to', () => {
+  const some = ['CAP_KILL', 'CAP_SYS_ADMIN', 'CAP_KILL'];
+  const process = { args: ['/x'], capabilities: { bounding: some, permitted: some, effective: [...some, 'CAP_CHOWN'], inheritable: some, ambient: ['CAP_SYS_ADMIN', 'CAP_KILL', 'CAP_CHOWN'] } };
+  const kill = ['CAP_KILL'];
+  assert.deepEqual(config({ process }).process.capabilities, { bounding: kill, effective: kill, permitted: kill, inheritable: kill, ambient: kill });
+  assert.deepEqual(withheld({ process }), ['bounding[1]', 'permitted[1]', 'effective[1]', 'inheritable[1]', 'ambient[0]'].map((path) => `process.capabilities.${path}`));
 });
 
 test('limits that are asked for are kept within their bounds', () => {
-  const linux = { resources: { memory: { limit: 64 * 1024 * 1024 }, pids: { limit: 1_000_000 }, cpu: { quota: 50_000 } } };
+  const linux = { resources: { memory: { limit: 64 * 1024 * 1024, swap: -1 }, pids: { limit: 1_000_000 }, cpu: { quota: 50_000 } } };
   const { resources } = config({ linux }).linux;
   assert.equal(resources.memory.limit, 64 * 1024 * 1024);
   assert.equal(resources.pids.limit, 4096);
   assert.deepEqual((resources as unknown as { cpu: object }).cpu, { shares: 1024, quota: 50_000, period: 100_000 });
-  assert.deepEqual(withheld({ linux }), ['linux.resources.pids.limit']);
+  assert.deepEqual(withheld({ linux }), ['linux.resources.memory.swap', 'linux.resources.pids.limit']);
 });
 
-test('a resource limit of the process above its ceiling is withheld', () => {
+test('a resource limit of the process above its ceiling is cut to it', () => {
   const process = { args: ['/x'], rlimits: [{ type: 'RLIMIT_NOFILE', soft: 1024, hard: 4096 }, { type: 'RLIMIT_MEMLOCK', soft: 1, hard: 1 }, { type: 'RLIMIT_NPROC', soft: 1, hard: 100_000 }] };
-  assert.deepEqual(config({ process }).process.rlimits.map(({ type }) => type), ['RLIMIT_CORE', 'RLIMIT_NOFILE']);
-  assert.deepEqual(withheld({ process }), ['process.rlimits[1]', 'process.rlimits[2].hard']);
+  assert.deepEqual(config({ process }).process.rlimits.map(({ type }) => type), ['RLIMIT_NOFILE', 'RLIMIT_MEMLOCK', 'RLIMIT_NPROC', 'RLIMIT_CORE']);
+  assert.equal(config({ process }).process.rlimits[2]!.hard, 4096);
+  assert.deepEqual(withheld({ process }), ['process.rlimits[2].hard']);
 });
 
 test('a tmpfs is granted with a bounded size, and nowhere below the kernel interfaces', () => {
   const mounts = [
-    { destination: '/var/tmp', type: 'tmpfs', source: 'tmpfs', options: ['size=1m', 'exec', 'suid'] },
+    { destination: '/var/tmp', type: 'tmpfs', source: 'tmpfs', options: ['size=1m', 'exec', 'suid', 'relatime'] },
     { destination: '/big', type: 'tmpfs', options: ['size=1g'] },
     { destination: '/proc/x', type: 'tmpfs' },
     { destination: '/a/../../b', type: 'tmpfs' },
@@ -101,7 +109,7 @@ test('a tmpfs is granted with a bounded size, and nowhere below the kernel inter
   ];
   const granted = config({ mounts }).mounts.filter((mount) => mount.destination.startsWith('/var'));
   assert.deepEqual(granted, [{ destination: '/var/tmp', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'noexec', 'mode=755', 'size=1048576'] }]);
-  assert.deepEqual(withheld({ mounts }), ['mounts[1]', 'mounts[2]', 'mounts[3]', 'mounts[4]']);
+  assert.deepEqual(withheld({ mounts }), ['mounts[0].options[1]', 'mounts[0].options[2]', 'mounts[1]', 'mounts[2]', 'mounts[3]', 'mounts[4]']);
 });
 
 for (const [what, mount] of [
@@ -115,7 +123,7 @@ for (const [what, mount] of [
   });
 }
 
-test('of very many tmpfs the first are granted', () => {
+test('of very many mounts the first are looked at', () => {
   const mounts = Array.from({ length: 70 }, (_, index) => ({ type: 'tmpfs', source: 'tmpfs', destination: `/t${index}` }));
   assert.deepEqual(withheld({ mounts }), ['mounts[64]', 'mounts[65]', 'mounts[66]', 'mounts[67]', 'mounts[68]', 'mounts[69]']);
 });

@@ -10,6 +10,7 @@ export { rightsSchema } from './rights-schema.ts';
 export { seccompProfile } from './seccomp.ts';
 export { callsByCapability } from './system-calls.ts';
 export type * from './rights.ts';
+export { StandingPolicy } from './standing-policy.ts';
 export type * from './types.ts';
 export { describeDecision, requireGranted } from './verdict.ts';
 export { standardDirectories, standardLinks, standardNames, standardNodes } from './standard-dev.ts';

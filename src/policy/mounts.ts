@@ -1,21 +1,49 @@
 import { isPlainAbsolutePath } from '../image/index.ts';
-import { busDirectory, limits, standardMounts, type Mount } from './profile.ts';
+import { stepTo } from '../lib/json-path.ts';
 import type { Decisions } from './decisions.ts';
+import { grantHostPath } from './host-paths.ts';
+import { busDirectory, limits, standardMounts, type Mount } from './profile.ts';
 import type { Request } from './request.ts';
+import { grantTmpfs, sizeOf } from './tmpfs.ts';
+import type { HostPathGrant } from './rights.ts';
 import type { GrantContext } from './types.ts';
 
 /** Where exports and imports appear in a container. */
 const exportsRoot = '/run/exports';
 const importsRoot = '/run/imports';
 
-/** Destinations that the profile decides about; a request for one of them is answered by it. */
-const decided = new Set([...standardMounts.map((mount) => mount.destination), '/sys/fs/cgroup']);
+/** Types of what the profile mounts, by their places; the control groups it leaves out. */
+const standardTypes: ReadonlyMap<string, readonly string[]> = new Map<string, readonly string[]>([
+  ...standardMounts.map(({ destination, type }) => [destination, [type]] as const),
+  ['/sys/fs/cgroup', ['cgroup', 'cgroup2']],
+]);
 
-/** `mounts` of the config that runs: the standard ones, requested tmpfs, then Berth's own directories for the app. */
-export function grantMounts(requests: readonly Request[], context: GrantContext, decide: Decisions): readonly Mount[] {
-  const requested = requests.flatMap((request, index) => grantMount(request, index, decide) ?? []);
-  return [
-    ...standardMounts,
+/** Standard places whose size an app may say. */
+const sized: ReadonlySet<string> = new Set(['/dev/shm', '/tmp', '/run']);
+/** Standard places that are read-only. */
+const readOnly: ReadonlySet<string> = new Set(['/sys', '/sys/fs/cgroup']);
+
+/** Nothing of an app's is mounted at or below these. */
+const kept = /^\/(proc|sys|dev|run\/berth|run\/exports|run\/imports|run\/volumes)(\/|$)/;
+
+/** Options of mount(8) that give nothing that the profile withholds. */
+const harmless = /^(nosuid|nodev|noexec|ro|defaults|private|rprivate|async|sync|(no)?atime|(no)?diratime|(no)?relatime|(no)?strictatime|lazytime)$/;
+/** Options of the standard file systems (proc(5), tmpfs(5), devpts in the kernel's documentation), which the profile answers. */
+const ofStandard = /^(newinstance|ptmxmode=[0-7]{3,4}|mode=[0-7]{3,4}|[ug]id=\d+|size=\d+[kmg%]?|nr_inodes=\d+[kmg]?|hidepid=\w+|subset=pid|nsdelegate|rw)$/i;
+
+export interface MountGrant {
+  /** `mounts` of the config that runs: the standard ones, requested tmpfs, then Berth's own directories for the app. */
+  readonly mounts: readonly Mount[];
+  /** To be mounted by whoever looks where they lead. */
+  readonly hostPaths: readonly HostPathGrant[];
+}
+
+/** Judges `mounts` (OCI runtime specification, "Mounts"). */
+export function grantMounts(requests: readonly Request[], context: GrantContext, decide: Decisions): MountGrant {
+  const judging: Judging = { context, sizes: new Map(), taken: new Set(), hostPaths: [], decide };
+  const requested = requests.flatMap((request, index) => grantMount(request, index, judging) ?? []);
+  const mounts = [
+    ...standardMounts.map((mount) => resized(mount, judging.sizes.get(mount.destination))),
     ...requested,
     ...[...context.dataPaths].map(([destination, source]) => bind(source, destination, 'rw')),
     ...[...context.exportPaths].map(([name, source]) => bind(source, `${exportsRoot}/${name}`, 'rw', 'noexec')),
@@ -23,37 +51,70 @@ export function grantMounts(requests: readonly Request[], context: GrantContext,
     // The last one, so that nothing of the app's hides it.
     ...(context.busPath === undefined ? [] : [bind(context.busPath, busDirectory, 'ro', 'noexec')]),
   ];
+  return { mounts, hostPaths: judging.hostPaths };
 }
 
 function bind(source: string, destination: string, ...options: string[]): Mount {
   return { destination, type: 'bind', source, options: ['bind', 'nosuid', 'nodev', ...options] };
 }
 
-function grantMount(request: Request, index: number, decide: Decisions): Mount | undefined {
+function resized(mount: Mount, bytes: number | undefined): Mount {
+  return bytes === undefined ? mount : { ...mount, options: mount.options.map((option) => (option.startsWith('size=') ? `size=${bytes}` : option)) };
+}
+
+/** True if a mount shows something of the host: by its type, or by an option that mount(8) turns into a bind mount. */
+function isHostMount(type: string, options: readonly string[]): boolean {
+  return type === 'bind' || options.includes('bind') || options.includes('rbind');
+}
+
+interface Judging {
+  readonly context: GrantContext;
+  /** Sizes of standard places that were granted. */
+  readonly sizes: Map<string, number>;
+  /** Destinations so far. */
+  readonly taken: Set<string>;
+  readonly hostPaths: HostPathGrant[];
+  readonly decide: Decisions;
+}
+
+function grantMount(request: Request, index: number, { context, sizes, taken, hostPaths, decide }: Judging): Mount | undefined {
+  const { rights } = context.entitlement;
   const destination = request.string('destination') ?? '';
   const type = request.string('type') ?? '';
   const options = request.strings('options') ?? [];
   const refuse = (why: string): undefined => {
+    // Told as a whole, not field by field.
+    request.ignore(...request.names);
     decide.refused(request.path, request.all, why);
   };
-  if (decided.has(destination) && type !== 'bind') return undefined;
-  if (type !== 'tmpfs') return refuse(`a mount of type "${type}" at ${destination}: only tmpfs is granted`);
-  if (!isPlainAbsolutePath(destination)) {
-    return refuse(`"${destination}" is not a plain absolute path below /`);
-  }
-  if (['/proc', '/sys', '/dev'].some((top) => destination.startsWith(`${top}/`))) return refuse('no mounts below /proc, /sys and /dev');
+  // What it is made of matters for host paths only.
+  request.string('source');
   if (index >= limits.mounts.most) return refuse(`only the first ${limits.mounts.most} mounts are looked at`);
-  const mode = options.find((option) => /^mode=[01]?[0-7]{3}$/.test(option)) ?? 'mode=755';
-  const bytes = tmpfsBytes(options);
-  // Zero would be no limit at all.
-  if (bytes === undefined || bytes === 0 || bytes > limits.tmpfsBytes.most) return refuse(`its size is not one of 1 to ${limits.tmpfsBytes.most} bytes`);
-  return { destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'noexec', mode, `size=${bytes}`] };
+  if (taken.has(destination)) return refuse(`a second mount at ${destination}`);
+  taken.add(destination);
+  if (isHostMount(type, options)) {
+    const hostPath = kept.test(destination) ? refuse(`${destination} is where the mounts of every app are`) : grantHostPath(request, rights, decide);
+    if (hostPath !== undefined) hostPaths.push(hostPath);
+    return undefined;
+  }
+  if (!isPlainAbsolutePath(destination)) return refuse(`"${destination}" is not a plain absolute path below /`);
+  const standard = standardTypes.get(destination);
+  if (standard?.includes(type) === true) {
+    judgeOptions(request, options, (option) => ofStandard.test(option) && !(option === 'rw' && readOnly.has(destination)), decide);
+    const bytes = sized.has(destination) ? sizeOf(options) : undefined;
+    if (bytes !== undefined && bytes > rights.tmpfs) decide.limited(request.path, request.all, `its size is more than the ${rights.tmpfs} bytes of the rights (rights: tmpfs)`, rights.tmpfs);
+    if (bytes !== undefined) sizes.set(destination, Math.min(bytes, rights.tmpfs));
+    return undefined;
+  }
+  if (type !== 'tmpfs') return refuse(`a mount of type "${type}" at ${destination}: only tmpfs is granted`);
+  if (kept.test(destination)) return refuse(`${destination} is where the mounts of every app are`);
+  judgeOptions(request, options, (option) => /^(rw|size=.*|mode=.*)$/.test(option), decide);
+  return grantTmpfs(request, destination, options, rights, decide);
 }
 
-/** The option `size=` of tmpfs(5), in bytes; undefined if it is not a number with k, m or g. */
-function tmpfsBytes(options: readonly string[]): number | undefined {
-  const option = options.find((candidate) => candidate.startsWith('size='));
-  if (option === undefined) return limits.tmpfsBytes.default;
-  const match = /^size=(\d+)([kmg]?)$/i.exec(option);
-  return match === null ? undefined : Number(match[1]) * 1024 ** ['', 'k', 'm', 'g'].indexOf(match[2]!.toLowerCase());
+/** @param isKnown options besides the harmless ones that are answered for this mount */
+function judgeOptions(request: Request, options: readonly string[], isKnown: (option: string) => boolean, decide: Decisions): void {
+  for (const [index, option] of options.entries()) {
+    if (!harmless.test(option) && !isKnown(option)) decide.refused(stepTo(request.at('options'), index), option, `the option "${option}" is not granted for a mount`);
+  }
 }

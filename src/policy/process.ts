@@ -1,20 +1,20 @@
 import { BerthError } from '../lib/errors.ts';
 import { idsPerApp } from '../lib/id-range.ts';
-import { allowedCapabilities, busVariable, rlimitCeilings } from './profile.ts';
+import { grantCapabilities, type CapabilitySets } from './capability-sets.ts';
 import type { Decisions } from './decisions.ts';
+import { busVariable } from './profile.ts';
 import type { Request } from './request.ts';
+import { grantRlimits } from './rlimits.ts';
 import type { GrantContext } from './types.ts';
 
 const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-type CapabilitySet = 'bounding' | 'effective' | 'permitted' | 'inheritable' | 'ambient';
-
 export interface GrantedProcess extends Readonly<Record<string, unknown>> {
-  readonly capabilities: Readonly<Record<CapabilitySet, readonly string[]>>;
+  readonly capabilities: CapabilitySets;
 }
 
 /** `process` of the config that runs (OCI runtime specification, "Process"). */
-export function grantProcess(request: Request, context: Pick<GrantContext, 'busPath'>, decide: Decisions): GrantedProcess {
+export function grantProcess(request: Request, context: Pick<GrantContext, 'busPath' | 'entitlement'>, decide: Decisions): GrantedProcess {
   const args = request.strings('args') ?? [];
   if (args.length === 0 || args[0] === '') {
     throw new BerthError('bad_package', `config.json: ${request.at('args')} names no program to run`);
@@ -31,7 +31,11 @@ export function grantProcess(request: Request, context: Pick<GrantContext, 'busP
   if (request.boolean('terminal') === true) {
     decide.refused(request.at('terminal'), true, 'apps run without a terminal; `berth exec` gives one command its own');
   }
-  request.ignore('noNewPrivileges', 'consoleSize');
+  if (request.boolean('noNewPrivileges') === false) decide.limited(request.at('noNewPrivileges'), false, 'no app gains privileges by running a program', true);
+  // Of a terminal, which there is not.
+  request.ignore('consoleSize');
+  const { rights } = context.entitlement;
+  const oomScoreAdj = grantOomScore(request, decide);
   const user = request.object('user');
   const additionalGids = user?.integers('additionalGids') ?? [];
   if (additionalGids.some((gid) => !isIdentity(gid))) throw new BerthError('bad_package', `config.json: ${user!.at('additionalGids')} are not all groups from 0 to ${idsPerApp - 1}`);
@@ -49,11 +53,25 @@ export function grantProcess(request: Request, context: Pick<GrantContext, 'busP
     env: withDefaults(env, [defaultPath, ...(context.busPath === undefined ? [] : [busVariable])]),
     cwd,
     noNewPrivileges: true,
-    capabilities: grantCapabilities(request.object('capabilities'), decide),
-    rlimits: grantRlimits(request.objects('rlimits'), decide),
+    capabilities: grantCapabilities(request.object('capabilities'), rights, decide),
+    rlimits: grantRlimits(request.objects('rlimits'), rights, decide),
+    ...(oomScoreAdj === undefined ? {} : { oomScoreAdj }),
   };
-  for (const { path, value } of user?.rest() ?? []) decide.refused(path, value, 'Berth does not grant this field');
   return granted;
+}
+
+/** An app may offer to be killed before others for want of memory (proc(5), `oom_score_adj`), not after them. */
+function grantOomScore(request: Request, decide: Decisions): number | undefined {
+  const asked = request.integer('oomScoreAdj');
+  if (asked === undefined || asked === 0) return undefined;
+  const path = request.at('oomScoreAdj');
+  if (Math.abs(asked) > 1000) throw new BerthError('bad_package', `config.json: ${path} is not from -1000 to 1000`);
+  if (asked < 0) {
+    decide.limited(path, asked, 'no app is spared before others when memory runs out', 0);
+    return undefined;
+  }
+  decide.granted(path, asked);
+  return asked;
 }
 
 /** The environment with those variables in front that it does not set itself. */
@@ -72,7 +90,6 @@ function identity(user: Request | undefined, name: 'uid' | 'gid'): number {
   return id;
 }
 
-/** One of those that the app's user namespace has. */
 function isIdentity(id: number): boolean {
   return id >= 0 && id < idsPerApp;
 }
@@ -80,32 +97,4 @@ function isIdentity(id: number): boolean {
 /** The kernel takes these as texts that end with a zero byte. */
 function requireNoZeros(path: string, texts: readonly string[]): void {
   if (texts.some((text) => text.includes('\0'))) throw new BerthError('bad_package', `config.json: ${path} holds a zero byte`);
-}
-
-/** One set for all: what is asked for in `bounding` and allowed. Ambient and inheritable sets stay empty. */
-function grantCapabilities(request: Request | undefined, decide: Decisions): GrantedProcess['capabilities'] {
-  const bounding = request?.strings('bounding') ?? [];
-  for (const name of ['effective', 'permitted', 'inheritable', 'ambient']) request?.strings(name);
-  bounding.forEach((capability, index) => {
-    if (!allowedCapabilities.has(capability)) {
-      decide.refused(`${request!.at('bounding')}[${index}]`, capability, `${capability} is not in the fixed profile`);
-    }
-  });
-  const granted = bounding.filter((capability) => allowedCapabilities.has(capability));
-  return { bounding: granted, effective: granted, permitted: granted, inheritable: [], ambient: [] };
-}
-
-function grantRlimits(requests: readonly Request[], decide: Decisions): readonly Readonly<Record<string, unknown>>[] {
-  const granted = [{ type: 'RLIMIT_CORE', soft: 0, hard: 0 }];
-  for (const request of requests) {
-    const type = request.string('type') ?? '';
-    const soft = request.integer('soft') ?? 0;
-    const hard = request.integer('hard') ?? soft;
-    if (soft < 0 || soft > hard) throw new BerthError('bad_package', `config.json: ${request.at('soft')} is not from 0 to ${request.at('hard')}`);
-    const ceiling = rlimitCeilings.get(type);
-    if (ceiling === undefined) decide.refused(request.path, request.all, `${type} is not granted`);
-    else if (hard > ceiling) decide.refused(request.at('hard'), hard, `more than ${ceiling}`);
-    else if (type !== 'RLIMIT_CORE') granted.push({ type, soft, hard });
-  }
-  return granted;
 }

@@ -3,20 +3,6 @@
  * policy. Field names are those of the OCI runtime specification 1.0.
  */
 
-/** All namespaces, each the container's own. */
-export const namespaces = ['pid', 'mount', 'ipc', 'uts', 'network', 'cgroup', 'user'] as const;
-
-/** The capabilities that an app may ask for; what a daemon needs to drop its privileges and to own its own files. */
-export const allowedCapabilities: ReadonlySet<string> = new Set([
-  'CAP_CHOWN',
-  'CAP_DAC_OVERRIDE',
-  'CAP_FOWNER',
-  'CAP_KILL',
-  'CAP_NET_BIND_SERVICE',
-  'CAP_SETGID',
-  'CAP_SETUID',
-]);
-
 /** The kernel's interfaces that tell of, or change, the host. */
 export const maskedPaths = [
   '/proc/acpi', '/proc/asound', '/proc/config.gz', '/proc/interrupts', '/proc/iomem', '/proc/ioports', '/proc/kallsyms', '/proc/kcore', '/proc/key-users', '/proc/keys',
@@ -52,25 +38,17 @@ export const busVariable = `BERTH_BUS_ADDRESS=unix:path=${busDirectory}/bus`;
 
 const MiB = 1024 * 1024;
 
-/** Limits of an app that asks for none, and the most it may ask for. */
+/** Limits of an app that asks for none, and the least that it can have; the most is among its rights. */
 export const limits = {
   memoryBytes: { default: 256 * MiB, least: 4 * MiB },
-  pids: { default: 256, most: 4096 },
-  cpuShares: { default: 1024, least: 2, most: 1024 },
+  pids: { default: 256 },
+  cpuShares: { default: 1024, least: 2 },
   mounts: { most: 64 },
   /** Bandwidth of processor time, microseconds: what the kernel takes (sched-bwc.rst). */
   cpuQuota: { least: 1000 },
-  cpuPeriod: { least: 1000, most: 1_000_000 },
-  /** Size of a tmpfs that an app asks for. */
-  tmpfsBytes: { default: 16 * MiB, most: 64 * MiB },
+  cpuPeriod: { default: 100_000, least: 1000, most: 1_000_000 },
+  /** Weight of block I/O, and what the kernel takes (blkio-controller.rst). */
+  blockIoWeight: { default: 500, least: 10, most: 1000 },
+  /** Size of a tmpfs of which the app does not say it. */
+  tmpfsBytes: { default: 16 * MiB },
 } as const;
-
-/** Most an app may set of each resource limit of a process (getrlimit(2)); others are withheld. */
-export const rlimitCeilings: ReadonlyMap<string, number> = new Map([
-  ['RLIMIT_CORE', 0],
-  ['RLIMIT_CPU', Number.MAX_SAFE_INTEGER],
-  ['RLIMIT_FSIZE', Number.MAX_SAFE_INTEGER],
-  ['RLIMIT_NOFILE', 65_536],
-  ['RLIMIT_NPROC', 4096],
-  ['RLIMIT_STACK', 64 * MiB],
-]);

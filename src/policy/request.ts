@@ -1,8 +1,14 @@
 import { BerthError } from '../lib/errors.ts';
 import type { Json } from '../lib/json.ts';
-import { step } from './json-path.ts';
+import { stepTo } from '../lib/json-path.ts';
 
 type JsonObject = { readonly [key: string]: Json };
+
+/** A field of a request that nobody took. */
+export interface Remainder {
+  readonly path: string;
+  readonly value: Json;
+}
 
 /**
  * A part of a `config.json`, read field by field. Fields that were never asked for are what the app requested and
@@ -12,6 +18,7 @@ export class Request {
   readonly path: string;
   readonly #object: JsonObject;
   readonly #taken = new Set<string>();
+  readonly #parts: Request[] = [];
 
   constructor(value: Json, path = '') {
     if (!isObject(value)) throw wrong(path, 'an object');
@@ -19,15 +26,19 @@ export class Request {
     this.path = path;
   }
 
-  /** Fields that no one took, with their JSON paths. */
-  rest(): readonly { readonly path: string; readonly value: Json }[] {
-    return Object.keys(this.#object)
-      .filter((name) => !this.#taken.has(name))
-      .map((name) => ({ path: this.at(name), value: this.#object[name]! }));
+  /**
+   * Fields of it and of its parts that no one took. They are taken then. What stands for nothing (in the Go types of the
+   * OCI runtime specification: null, false, 0, and what is empty) asks for nothing.
+   */
+  rest(): readonly Remainder[] {
+    const own = Object.entries(this.#object).filter(([name]) => !this.#taken.has(name));
+    for (const [name] of own) this.#taken.add(name);
+    const asked = own.filter(([, value]) => !isNothing(value)).map(([name, value]) => ({ path: this.at(name), value }));
+    return [...asked, ...this.#parts.flatMap((part) => part.rest())];
   }
 
   at(name: string): string {
-    return this.path === '' ? step(name).replace(/^\./, '') : this.path + step(name);
+    return stepTo(this.path, name);
   }
 
   has(name: string): boolean {
@@ -42,6 +53,11 @@ export class Request {
   /** All of it as it is. */
   get all(): Json {
     return this.#object;
+  }
+
+  /** Names of its fields. */
+  get names(): readonly string[] {
+    return Object.keys(this.#object);
   }
 
   /** Takes a field whose value does not matter, because the profile says what it is. */
@@ -71,12 +87,18 @@ export class Request {
 
   object(name: string): Request | undefined {
     const value = this.#take(name, 'an object', isObject);
-    return value === undefined ? undefined : new Request(value, this.at(name));
+    return value === undefined ? undefined : this.#part(value, this.at(name));
   }
 
   objects(name: string): readonly Request[] {
     const value = this.#take(name, 'an array of objects', isArray) ?? [];
-    return value.map((item, index) => new Request(item, `${this.at(name)}[${index}]`));
+    return value.map((item, index) => this.#part(item, stepTo(this.at(name), index)));
+  }
+
+  #part(value: Json, path: string): Request {
+    const part = new Request(value, path);
+    this.#parts.push(part);
+    return part;
   }
 
   #take<T extends Json>(name: string, expected: string, check: (value: Json) => value is T): T | undefined {
@@ -103,6 +125,11 @@ function isArray(value: Json): value is readonly Json[] {
 
 function isObject(value: Json): value is JsonObject {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
+
+function isNothing(value: Json): boolean {
+  if (value === null || typeof value !== 'object') return value === null || value === false || value === 0 || value === '';
+  return Object.keys(value).length === 0;
 }
 
 /** The error for a field of the wrong kind. */

@@ -1,11 +1,16 @@
 import type { LaunchSettings } from '../image/index.ts';
 import type { OciConfig } from '../runtime/index.ts';
+import type { Entitlement } from './entitlement.ts';
 import type { DeclaredDevice, Decision, Extras } from './rights.ts';
 
 /** What a grant is computed from besides the request itself; all of it plain data. */
 export interface GrantContext {
   readonly app: string;
+  /** What it may be granted at most. */
+  readonly entitlement: Entitlement;
   readonly settings: LaunchSettings;
+  /** Devices of this machine that apps can ask for. */
+  readonly declared: readonly DeclaredDevice[];
   /** Absolute path of the image's root file system. */
   readonly rootfs: string;
   readonly cgroupPath: string;
@@ -16,17 +21,8 @@ export interface GrantContext {
   /** Host directory of each name in `settings.exports`, and of each `<app>/<name>` in `settings.imports`. */
   readonly exportPaths: ReadonlyMap<string, string>;
   readonly importPaths: ReadonlyMap<string, string>;
-  /** Devices of this machine that apps can ask for. */
-  readonly declared: readonly DeclaredDevice[];
   /** Host directory that holds the socket of the app's update bus; absent: it has none. */
   readonly busPath?: string;
-}
-
-/** A field of the request that the app does not get as it asked for it. */
-export interface WithheldField {
-  /** JSON path in `config.json`. */
-  readonly path: string;
-  readonly why: string;
 }
 
 /** The answer: the config that runs, what else is to be brought about, and what became of each field of the request. */

@@ -33,6 +33,10 @@ export interface WritableStore extends Store {
   publishImages(staged: readonly StagedImage[]): Promise<void>;
   /** Generation of the data that a removed app left, if any. */
   keptData(name: string): number | undefined;
+  /** A text that was kept under a name. */
+  keptText(name: string): string | undefined;
+  /** Keeps a text; durable when it returns. */
+  keepText(name: string, text: string): void;
   /** Generation for new data of an app: what is at its place may be deleted. */
   newGeneration(name: string): number;
   /** One transaction: the app's row goes; its data and its floor stay known unless `purge`. */
@@ -169,6 +173,14 @@ class SqliteStore implements WritableStore {
       if (existsSync(directory)) await removeTree(directory);
       await publish(from, directory);
     }
+  }
+
+  keptText(name: string): string | undefined {
+    return this.#sql.all('SELECT value FROM meta WHERE name = ?', `kept-${name}`)[0]?.['value'];
+  }
+
+  keepText(name: string, text: string): void {
+    this.#sql.run('INSERT OR REPLACE INTO meta VALUES (?, ?)', `kept-${name}`, text);
   }
 
   keptData(name: string): number | undefined {

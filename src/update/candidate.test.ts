@@ -2,12 +2,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseControl, type PackageReport, type PayloadPackage } from '../image/index.ts';
 import type { BerthError, ErrorCode } from '../lib/errors.ts';
-import { candidateOf, describeApp, judge, type Candidate, type Device } from './candidate.ts';
+import { defaultRights } from '../policy/index.ts';
+import { candidateOf, describeApp, judge, type Candidate, type Device, type Reception } from './candidate.ts';
 import { fakeCandidate, fakeImage } from './fixtures.ts';
 
 const { digest } = fakeImage('a');
 
-const config = JSON.stringify({ root: { path: 'rootfs' }, process: { args: ['/bin/a'], cwd: '/' }, annotations: { 'org.berth.restart': 'always' } });
+const namespaces = ['pid', 'mount', 'ipc', 'uts', 'network'].map((type) => ({ type }));
+const oci = { root: { path: 'rootfs' }, linux: { namespaces }, process: { args: ['/bin/a'], cwd: '/' }, annotations: { 'org.berth.restart': 'always' } };
+const config = JSON.stringify(oci);
+
+const entitlement = { rights: defaultRights, degrade: false, origin: 'a.yaml' };
+const reception: Reception = { architectures: ['amd64'], rule: () => ({ entitlement, declared: [] }), now: 0 };
 
 function unpacked(change: Partial<PackageReport> = {}, architecture = 'all'): PayloadPackage {
   const control = parseControl(Buffer.from(`Package: a\nVersion: 1.0\nArchitecture: ${architecture}\nDepends: b (>= 2)\nDescription: an app\n`));
@@ -30,24 +36,31 @@ function refused(code: ErrorCode, pattern: RegExp, act: () => void): void {
 }
 
 test('an unpacked package becomes an image row with settings, warnings and where it lies', () => {
-  const { image, settings, warnings, staged } = candidateOf(unpacked(), ['amd64'], 77);
+  const { image, settings, warnings, staged } = candidateOf(unpacked(), { ...reception, now: 77 });
   assert.deepEqual(image, { digest, package: 'a', version: '1.0', architecture: 'all', depends: 'b (>= 2)', description: 'an app', bytes: 1000, entries: 10, signed: false, addedAt: 77 });
   assert.deepEqual([settings.restart, warnings, staged], ['always', ['odd'], '/staging/0']);
 });
 
 test('a package that was only read lies nowhere', () => {
-  assert.equal('staged' in candidateOf({ ...unpacked(), directory: undefined }, ['amd64'], 0), false);
+  assert.equal('staged' in candidateOf({ ...unpacked(), directory: undefined }, reception), false);
 });
 
 test('a foreign architecture is refused with what this device takes', () => {
-  refused('architecture', /a is for pdp11; this device takes amd64, arm64 and all/, () => candidateOf(unpacked({}, 'pdp11'), ['amd64', 'arm64'], 0));
+  refused('architecture', /a is for pdp11; this device takes amd64, arm64 and all/, () => candidateOf(unpacked({}, 'pdp11'), { ...reception, architectures: ['amd64', 'arm64'] }));
 });
 
 test('a package without a bundle, or with one that is no config, is refused', () => {
   const { config: _, ...withoutConfig } = unpacked().report;
-  refused('bad_package', /a holds no OCI bundle: config\.json is missing/, () => candidateOf({ ...unpacked(), report: withoutConfig }, [], 0));
-  refused('bad_package', /rootfs\/ is missing/, () => candidateOf(unpacked({ hasRootfs: false }), [], 0));
-  refused('bad_package', /config\.json/, () => candidateOf(unpacked({ config: '"process": {}}' }), [], 0));
+  refused('bad_package', /a holds no OCI bundle: config\.json is missing/, () => candidateOf({ ...unpacked(), report: withoutConfig }, reception));
+  refused('bad_package', /rootfs\/ is missing/, () => candidateOf(unpacked({ hasRootfs: false }), reception));
+  refused('bad_package', /config\.json/, () => candidateOf(unpacked({ config: '"process": {}}' }), reception));
+});
+
+test('a package that asks for what it is not granted is refused with every such field, or told where the policy degrades', () => {
+  const asking = unpacked({ config: JSON.stringify({ ...oci, hooks: { poststart: [{ path: '/bin/sh' }] }, linux: { namespaces, personality: { domain: 'LINUX32' } } }) });
+  refused('denied', /^a asks .*: linux\.personality: .*; hooks\.poststart: .*root.*a\.yaml/, () => candidateOf(asking, reception));
+  const { degraded } = candidateOf(asking, { ...reception, rule: () => ({ entitlement: { ...entitlement, degrade: true }, declared: [] }) });
+  assert.deepEqual(degraded.map(({ path, verdict }) => [path, verdict]), [['linux.personality', 'degraded'], ['hooks.poststart', 'degraded']]);
 });
 
 const strict = { allowDowngrade: false };

@@ -1,7 +1,7 @@
 import { isArchitectureAccepted, parseDepends, type LaunchSettings, type PackageReport, type PayloadPackage } from '../image/index.ts';
 import { BerthError } from '../lib/errors.ts';
-import { readLaunch, startOrder, withheldOf } from '../lifecycle/index.ts';
-import type { WithheldField } from '../policy/index.ts';
+import { foresee, readLaunch, startOrder, type Ruling } from '../lifecycle/index.ts';
+import { requireGranted, type Decision } from '../policy/index.ts';
 import type { ImageRow } from '../store/index.ts';
 import { requireDependencies, type Provided } from './dependencies.ts';
 import { requireAllKept, type InstalledApp } from './dependents.ts';
@@ -22,17 +22,26 @@ export interface Device {
 export interface Candidate {
   readonly image: ImageRow;
   readonly settings: LaunchSettings;
-  readonly withheld: readonly WithheldField[];
+  readonly degraded: readonly Decision[];
   readonly warnings: readonly string[];
   /** Where it was unpacked; undefined for an image that is in the store, or in a dry run. */
   readonly staged?: string;
 }
 
+/** What a package meets when it arrives. */
+export interface Reception {
+  readonly architectures: readonly string[];
+  /** What the operator says about an image. @throws BerthError if nobody knows */
+  readonly rule: (image: ImageRow) => Ruling;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
 /**
  * An unpacked package as a candidate.
- * @throws BerthError `bad_package`, `architecture`
+ * @throws BerthError `bad_package`, `architecture`; `denied` if it asks for what it is not granted
  */
-export function candidateOf({ directory, report }: PayloadPackage, architectures: readonly string[], now: number): Candidate {
+export function candidateOf({ directory, report }: PayloadPackage, { architectures, rule, now }: Reception): Candidate {
   const { control } = report;
   const app = control.package;
   if (!isArchitectureAccepted(control.architecture, architectures)) {
@@ -43,12 +52,16 @@ export function candidateOf({ directory, report }: PayloadPackage, architectures
     throw new BerthError('bad_package', `${app} holds no OCI bundle: ${lacking} is missing at the root of its data`);
   }
   const launch = readLaunch(report.config);
+  const image = imageRow(report, now);
+  const ruling = rule(image);
+  const { decisions } = foresee(launch, app, ruling);
+  requireGranted(app, decisions, ruling.entitlement.origin);
   return {
     settings: launch.settings,
-    withheld: withheldOf(launch, app),
+    degraded: decisions.filter(({ verdict }) => verdict === 'degraded'),
     warnings: report.warnings,
     ...(directory === undefined ? {} : { staged: directory }),
-    image: imageRow(report, now),
+    image,
   };
 }
 

@@ -323,8 +323,8 @@ class Coordinator implements UpdateCoordinator {
   }
 
   #candidates(packages: readonly PayloadPackage[]): readonly Candidate[] {
-    const { architectures, clock } = this.#options;
-    return packages.map((item) => candidateOf(item, architectures, clock.now()));
+    const { architectures, rule, clock } = this.#options;
+    return packages.map((item) => candidateOf(item, { architectures, rule, now: clock.now() }));
   }
 
   /** Waits for windows, and for apps that have put it off. */

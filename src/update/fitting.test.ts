@@ -7,7 +7,7 @@ import { fitting } from './fitting.ts';
 
 function candidate(name: string, depends = '', version = '1.0'): Candidate {
   const image = { digest: digestOf(name + version), package: name, version, architecture: 'all', depends, description: '', bytes: 0, entries: 0, signed: false, addedAt: 0 };
-  return { image, settings: parseSettings({}), withheld: [], warnings: [] };
+  return { image, settings: parseSettings({}), degraded: [], warnings: [] };
 }
 
 function device(installed: readonly Candidate[] = [], floors: Readonly<Record<string, string>> = {}): Device {

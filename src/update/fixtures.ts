@@ -16,7 +16,7 @@ export function fakeImage(name: string, version = '1.0', change: Partial<ImageRo
 /** @param annotations by names without their prefix */
 export function fakeCandidate(image: ImageRow, annotations: Annotations = {}): Candidate {
   const named = Object.fromEntries(Object.entries(annotations).map(([name, value]) => [annotationPrefix + name, value]));
-  return { image, settings: parseSettings(named), withheld: [], warnings: [] };
+  return { image, settings: parseSettings(named), degraded: [], warnings: [] };
 }
 
 export function fakeApp(image: ImageRow, change: Partial<AppRow> = {}): AppRow {

@@ -9,6 +9,7 @@ import { defaultLimits, parseSettings } from '../image/index.ts';
 import { digestOf } from '../lib/digest.ts';
 import { BerthError, type ErrorCode } from '../lib/errors.ts';
 import { HandClock, settle } from '../lib/handclock.ts';
+import { defaultRights } from '../policy/index.ts';
 import { openStore, type ImageRow, type WritableStore } from '../store/index.ts';
 import { FolderSource } from './folder-source.ts';
 import type { Folder } from './folder-visit.ts';
@@ -21,7 +22,7 @@ const answering = `
   const [name, version, depends] = text.split(' ');
   const control = 'Package: ' + name + '\\nVersion: ' + version + '\\nArchitecture: all\\n' + (depends ? 'Depends: ' + depends + '\\n' : '');
   const digest = 'sha256:' + require('node:crypto').createHash('sha256').update(text).digest('hex');
-  const report = { digest, control, manifestGiven: true, packageBytes: 1, unpackedBytes: 1, entries: 1, files: 1, compression: 'gz', warnings: [], scripts: [], config: JSON.stringify({ ociVersion: '1.0.2', root: { path: 'rootfs' }, process: { args: ['/a'], cwd: '/', user: { uid: 0, gid: 0 } } }), hasRootfs: true };
+  const report = { digest, control, manifestGiven: true, packageBytes: 1, unpackedBytes: 1, entries: 1, files: 1, compression: 'gz', warnings: [], scripts: [], config: JSON.stringify({ ociVersion: '1.0.2', root: { path: 'rootfs' }, process: { args: ['/a'], cwd: '/', user: { uid: 0, gid: 0 } }, linux: { namespaces: ['pid', 'mount', 'ipc', 'uts', 'network'].map((type) => ({ type })) } }), hasRootfs: true };
   const refusal = { error: { code: 'bad_package', message: 'it is no package' } };
   process.stdout.write(JSON.stringify(version ? { payload: { kind: 'package', bytes: 1, packages: [{ name: '', report }] } } : refusal));
 `;
@@ -111,6 +112,7 @@ class Bench {
       unpackWorker: { command: process.execPath, args: ['-e', answering] },
       limits: defaultLimits,
       architectures: [],
+      rule: () => ({ entitlement: { rights: defaultRights, degrade: false, origin: 'here' }, declared: [] }),
       platform: async () => Promise.resolve([]),
       settings: () => parseSettings({}),
       clock: this.clock,

@@ -7,9 +7,9 @@ import type { Digest } from '../lib/digest.ts';
 import { removeTree } from '../lib/durable.ts';
 import { BerthError, isErrno } from '../lib/errors.ts';
 import { run } from '../lib/process.ts';
-import { readLaunch } from '../lifecycle/index.ts';
-import type { WithheldField } from '../policy/index.ts';
-import { openStore, type MemberRow, type WritableStore } from '../store/index.ts';
+import { readLaunch, type Ruling } from '../lifecycle/index.ts';
+import { describeDecision, entitle, type Decision, type PolicyRule } from '../policy/index.ts';
+import { openStore, type ImageRow, type MemberRow, type WritableStore } from '../store/index.ts';
 import { candidateOf, describeApp, judge, type Candidate } from './candidate.ts';
 import { makeDataDirectories, type Ask } from './data.ts';
 import { dependenciesLeftOpen, type Provided } from './dependencies.ts';
@@ -38,6 +38,8 @@ export interface PreloadOptions {
   readonly architectures: readonly string[];
   /** Services that the device declares; without, what apps need of it is only told. */
   readonly platform?: readonly Provided[];
+  /** Rules of the device's policy; without, what apps ask for beyond the default rights is only told. */
+  readonly rules?: readonly PolicyRule[];
   readonly limits: PackageLimits;
   /** Milliseconds since 1970 that stand in the store. */
   readonly now: number;
@@ -56,7 +58,7 @@ export interface PreloadedApp {
   /** Whether it runs at the first boot. */
   readonly start: boolean;
   readonly warnings: readonly string[];
-  readonly withheld: readonly WithheldField[];
+  readonly degraded: readonly Decision[];
 }
 
 export interface PreloadReport {
@@ -109,7 +111,7 @@ async function fill(store: WritableStore, options: PreloadOptions): Promise<Prel
   const { candidates, bytes } = await receive(store, staging.path, options);
   const notes = judgeFor(store, candidates, options);
   const members = candidates.map((candidate) => memberOf(store, candidate, options.start));
-  const installed = candidates.map((candidate) => reportOf(store, candidate, options.start));
+  const installed = candidates.map((candidate) => reportOf(store, candidate, options));
   options.onProgress?.({ payload: options.payloads.length - 1, phase: 'storing', bytes });
   await store.publishImages(candidates.map(({ image, staged }) => ({ directory: staged!, digest: image.digest })));
   // Node sees the true owners, not those that fakeroot(1) keeps in mind.
@@ -127,7 +129,7 @@ async function fill(store: WritableStore, options: PreloadOptions): Promise<Prel
   return { root: options.root, installed, notes };
 }
 
-async function receive(store: WritableStore, staging: string, { payloads, limits, architectures, now, signal, onProgress }: PreloadOptions): Promise<{ readonly candidates: readonly Candidate[]; readonly bytes: number }> {
+async function receive(store: WritableStore, staging: string, { payloads, limits, architectures, rules, now, signal, onProgress }: PreloadOptions): Promise<{ readonly candidates: readonly Candidate[]; readonly bytes: number }> {
   const candidates: Candidate[] = [];
   let total = 0;
   for (const [payload, source] of payloads.entries()) {
@@ -142,14 +144,25 @@ async function receive(store: WritableStore, staging: string, { payloads, limits
       }
     }
     const { packages } = await unpackPayload(counted(), target, { limits, chown: true, admit: async ({ name }) => Promise.resolve({ idBase: store.idRange(name) }), ...(signal === undefined ? {} : { signal }) });
-    candidates.push(...packages.map((item) => candidateOf(item, architectures, now)));
+    candidates.push(...packages.map((item) => candidateOf(item, { architectures, rule: (image) => ruleFor(image, rules), now })));
     total += bytes;
   }
   return { candidates, bytes: total };
 }
 
+/** As the device would, which may take unsigned packages or not: that is judged where the package is. */
+function ruleFor({ package: app, signed }: ImageRow, rules: readonly PolicyRule[] | undefined): Ruling {
+  const entitlement = entitle({ rules: rules ?? [], allowUnsigned: true }, { app, signed, bound: undefined });
+  return { entitlement: rules === undefined ? { ...entitlement, degrade: true } : entitlement, declared: [] };
+}
+
+/** What the device's policy must grant, where it is not known here. */
+function grantsLeftOpen({ image, degraded }: Candidate): readonly string[] {
+  return degraded.map((decision) => `${image.package} asks for more than the default rights, which the device's policy must grant: ${describeDecision(decision)}; --policy checks that`);
+}
+
 /** Judges as the device would. Gives what only the device can tell, where its platform is not known. */
-function judgeFor(store: WritableStore, candidates: readonly Candidate[], { root, platform, architectures }: PreloadOptions): readonly string[] {
+function judgeFor(store: WritableStore, candidates: readonly Candidate[], { root, platform, rules, architectures }: PreloadOptions): readonly string[] {
   const apps = store.apps().map((row) => {
     const { settings } = readLaunch(readFileSync(join(store.imagePaths(row.image).bundle, 'config.json'), 'utf8'));
     return describeApp(store.image(row.image)!, settings);
@@ -167,7 +180,10 @@ function judgeFor(store: WritableStore, candidates: readonly Candidate[], { root
       throw new BerthError('unsupported', `${name} has a command that migrates its data, which only a device can run; preload it into a new store`);
     }
   }
-  return candidates.flatMap(({ image }, index) => (open[index]!.wanted === '' ? [] : [`${image.package} needs ${open[index]!.wanted} of the device; --platform checks that`]));
+  return candidates.flatMap((candidate, index) => [
+    ...(open[index]!.wanted === '' ? [] : [`${candidate.image.package} needs ${open[index]!.wanted} of the device; --platform checks that`]),
+    ...(rules === undefined ? grantsLeftOpen(candidate) : []),
+  ]);
 }
 
 function memberOf(store: WritableStore, { image }: Candidate, start: boolean): MemberRow {
@@ -187,7 +203,7 @@ function memberOf(store: WritableStore, { image }: Candidate, start: boolean): M
   };
 }
 
-function reportOf(store: WritableStore, { image, warnings, withheld }: Candidate, start: boolean): PreloadedApp {
+function reportOf(store: WritableStore, { image, warnings, degraded }: Candidate, { start, rules }: PreloadOptions): PreloadedApp {
   const row = store.app(image.package);
   const before = row === undefined ? undefined : store.image(row.image);
   return {
@@ -200,7 +216,7 @@ function reportOf(store: WritableStore, { image, warnings, withheld }: Candidate
     bytes: image.bytes,
     start: row === undefined ? start : row.desired === 'running',
     warnings,
-    withheld,
+    degraded: rules === undefined ? [] : degraded,
   };
 }
 

@@ -74,7 +74,7 @@ async function surveyPlan(options: UpdatesOptions, device: Device, candidates: r
 }
 
 /** What was installed of a candidate, and how the app is now. */
-export function reportOf({ image, warnings, withheld }: Candidate, plan: UpdatePlan, { lifecycle }: UpdatesOptions): InstallReport {
+export function reportOf({ image, warnings, degraded }: Candidate, plan: UpdatePlan, { lifecycle }: UpdatesOptions): InstallReport {
   const { from } = plan.apps.find(({ app }) => app === image.package)!;
   return {
     app: image.package,
@@ -85,12 +85,12 @@ export function reportOf({ image, warnings, withheld }: Candidate, plan: UpdateP
     entries: image.entries,
     bytes: image.bytes,
     warnings,
-    withheld,
+    degraded,
     status: lifecycle.show(image.package),
   };
 }
 
 /** An image that is in the store, as a candidate: for the way back by hand. */
 export function storedCandidate({ store, settings }: UpdatesOptions, digest: Digest): Candidate {
-  return { image: store.image(digest)!, settings: settings({ image: digest }), withheld: [], warnings: [] };
+  return { image: store.image(digest)!, settings: settings({ image: digest }), degraded: [], warnings: [] };
 }

@@ -1,8 +1,8 @@
 import type { LaunchSettings, PackageLimits, WorkerCommand } from '../image/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Journal } from '../lib/journal.ts';
-import type { Lifecycle } from '../lifecycle/index.ts';
-import type { AppRow, WritableStore } from '../store/index.ts';
+import type { Lifecycle, Ruling } from '../lifecycle/index.ts';
+import type { AppRow, ImageRow, WritableStore } from '../store/index.ts';
 import type { Provided } from './dependencies.ts';
 import type { UpdateRules } from './rules.ts';
 
@@ -20,6 +20,8 @@ export interface UpdatesOptions {
   readonly architectures: readonly string[];
   /** Read at each install, so that a changed `platform.d` counts at once. */
   readonly platform: () => Promise<readonly Provided[]>;
+  /** What the operator says about an image that is to be installed. @throws BerthError while nobody knows */
+  readonly rule: (image: ImageRow) => Ruling;
   /** What an image that an app has or had says; of one that is damaged, the defaults. */
   readonly settings: (app: Pick<AppRow, 'image'>) => LaunchSettings;
   /** Takes away what an app left outside the store. */

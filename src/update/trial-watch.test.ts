@@ -48,7 +48,7 @@ class Bench {
   #tell(app: string, told: Told): void {
     const image = fakeImage(app);
     const before = this.#apps.get(app);
-    this.#apps.set(app, { name: app, version: image.version, digest: image.digest, signed: false, description: '', state: 'stopped', desired: 'running', health: 'none', restarts: 0, withheld: [], ...before, ...told });
+    this.#apps.set(app, { name: app, version: image.version, digest: image.digest, signed: false, description: '', state: 'stopped', desired: 'running', health: 'none', restarts: 0, degraded: [], ...before, ...told });
   }
 
   async becomes(app: string, told: Told): Promise<void> {

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type { Digest } from '../lib/digest.ts';
 import type { ErrorCode } from '../lib/errors.ts';
 import type { AppStatus } from '../lifecycle/index.ts';
-import type { WithheldField } from '../policy/index.ts';
+import type { Decision } from '../policy/index.ts';
 
 /** Where a payload comes from. `operator`: a rollback by hand. */
 export const updateSources = ['command-line', 'factory', 'media', 'feed', 'remote', 'operator'] as const;
@@ -75,8 +75,8 @@ export interface InstallReport {
   readonly bytes: number;
   /** What the package brought that was told rather than obeyed. */
   readonly warnings: readonly string[];
-  /** What its config asked for and does not get. */
-  readonly withheld: readonly WithheldField[];
+  /** What its config asks for and gets less of, which the policy tolerates. */
+  readonly degraded: readonly Decision[];
   /** The app afterwards. If it is new and could not start, the install stands and `status.reason` says why. */
   readonly status: AppStatus;
 }

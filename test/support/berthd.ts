@@ -14,6 +14,8 @@ import { digestHex, type Digest } from '../../src/lib/digest.ts';
 import { run, type RunResult } from '../../src/lib/process.ts';
 
 export const projectRoot = join(import.meta.dirname, '../..');
+/** The policy for packages of Mbed Linux OS, as it is shipped. */
+export const mblCompat = join(projectRoot, 'packaging/policy.d/mbl-compat.yaml');
 export const berthdBundle = join(projectRoot, 'dist/berthd.cjs');
 export const berthBundle = join(projectRoot, 'dist/berth.cjs');
 
@@ -27,6 +29,8 @@ export function whyNoContainers(): string | undefined {
 export interface TestDaemonOptions {
   /** Lines for the daemon's configuration. */
   readonly config?: string;
+  /** Files of its policy by name; by default the one that takes packages of Mbed Linux OS. */
+  readonly policy?: Readonly<Record<string, string>>;
   /** Where the store lives, if not in the test's own directory. */
   readonly root?: string;
   /** Where its run directory and configuration are put, if not in a directory of the test's own; a short path. */
@@ -56,8 +60,16 @@ export class TestDaemon {
     this.socket = join(this.runDir, 'berth.sock');
     this.#program = options.program ?? [process.execPath, berthdBundle];
     mkdirSync(join(this.directory, 'platform.d'), { recursive: true, mode: 0o711 });
-    const config = `cgroup-parent: ${this.cgroup}\nplatform: ${this.directory}/platform.d\n${options.config ?? ''}`;
+    mkdirSync(this.policy, { recursive: true });
+    const files = Object.entries(options.policy ?? { 'mbl-compat.yaml': readFileSync(mblCompat, 'utf8') });
+    for (const [name, text] of files) writeFileSync(join(this.policy, name), text);
+    const config = `cgroup-parent: ${this.cgroup}\nplatform: ${this.directory}/platform.d\npolicy: ${this.policy}\n${options.config ?? ''}`;
     writeFileSync(join(this.directory, 'berthd.yaml'), config);
+  }
+
+  /** Its `policy.d`. */
+  get policy(): string {
+    return join(this.directory, 'policy.d');
   }
 
   get pid(): number {

@@ -1,9 +1,10 @@
 import { BerthError } from '../../lib/errors.ts';
+import { openYaml } from '../../lib/yaml-file.ts';
 import { formatSize } from '../../lib/units.ts';
 import type { PreloadReport } from '../../update/index.ts';
 import { usage } from '../arguments.ts';
 import type { Command, Context, Given } from '../command.ts';
-import { shortDigest } from '../format.ts';
+import { describeDecision, shortDigest } from '../format.ts';
 import { openPayload, type Payload } from '../payload.ts';
 import { Progress } from '../progress.ts';
 import { render, span, type Span } from '../style.ts';
@@ -13,7 +14,7 @@ export function renderPreload({ root, installed, notes }: PreloadReport, colour:
   const spans: Span[] = installed.flatMap((app) => [
     span(`${app.app} ${app.version}${app.replaced === undefined ? '' : ` in place of ${app.replaced.version}`}: ${app.entries} entries, ${formatSize(app.bytes)}, ${shortDigest(app.digest)}${app.signed ? '' : ', unsigned'}, ${app.start ? 'runs' : 'does not run'} from the first boot on`),
     ...app.warnings.map((warning) => span(`note: ${app.app}: ${warning}`, 'yellow')),
-    ...app.withheld.map(({ path, why }) => span(`not granted: ${app.app}: ${path}: ${why}`, 'yellow')),
+    ...app.degraded.map((decision) => span(`not granted: ${app.app}: ${describeDecision(decision)}`, 'yellow')),
   ]);
   spans.push(...notes.map((note) => span(`note: ${note}`, 'yellow')), span(`${root} holds ${installed.length === 1 ? 'it' : 'them'} ready to run`, 'green'));
   return spans.map((line) => `${render(line, colour)}\n`).join('');
@@ -24,7 +25,8 @@ async function preloadInto(root: string, context: Context, given: Given, files: 
   // Only this command needs the store and all below it.
   const { architecturesWith, defaultLimits } = await import('../../image/index.ts');
   const { preload, readPlatform } = await import('../../update/index.ts');
-  const [platform, architecture] = [given.values.get('platform'), given.values.get('arch')];
+  const { readPolicyRules } = await import('../../policy/index.ts');
+  const [platform, policy, architecture] = [given.values.get('platform'), given.values.get('policy'), given.values.get('arch')];
   const payloads: Payload[] = [];
   let progress: { readonly payload: number; readonly shown: Progress } | undefined;
   // What comes while a line is drawn is not drawn.
@@ -40,6 +42,7 @@ async function preloadInto(root: string, context: Context, given: Given, files: 
       start: !given.flags.has('no-start'),
       architectures: architecturesWith(architecture),
       ...(platform === undefined ? {} : { platform: await readPlatform(platform) }),
+      ...(policy === undefined ? {} : { rules: readPolicyRules(policy, await openYaml()) }),
       limits: defaultLimits,
       now: timeOf(io.env['SOURCE_DATE_EPOCH']) ?? io.now(),
       signal: io.signal,
@@ -78,13 +81,14 @@ export const factory: Command = {
     { name: 'start', summary: 'run the apps from the first boot on (default)' },
     { name: 'no-start', summary: 'leave it to a person to start them' },
     { name: 'platform', value: 'DIR', summary: 'check dependencies against these declarations of platform services (platform.d)' },
+    { name: 'policy', value: 'DIR', summary: 'check what the apps ask for against these rules of the device (policy.d)' },
     { name: 'arch', value: 'NAME', summary: 'architecture of the device, as packages name it; default this machine\'s' },
   ],
   summary: 'install apps into a store for a flash image, on the build machine',
   help: [
     'Makes a ready store with these apps installed and verified, without a daemon: put it into the flash image as /var/lib/berth, and the first berthd on the device starts them. All payloads are judged together, as a device would; if one is refused, the store stays as it was.',
     'Files belong to the users that the packages say. So it needs root, or fakeroot or pseudo around it and around what makes the image.',
-    'What a platform service must provide is checked with --platform, else told. SOURCE_DATE_EPOCH, if it is set, is the time that stands in the store.',
+    'What a platform service must provide is checked with --platform, what apps ask for in their config.json with --policy, else told. SOURCE_DATE_EPOCH, if it is set, is the time that stands in the store.',
   ],
   examples: [{ line: 'fakeroot berth factory preload --into rootfs/var/lib/berth --arch arm64 broker.ipk web.ipk', meaning: 'a store for a device with arm64' }],
   run: async (context, given) => {

@@ -4,7 +4,7 @@ import { formatSize } from '../../lib/units.ts';
 import type { InstallReport, UpdatePhase, UpdatePlan, UpdateProgress, UpdateReport } from '../../update/index.ts';
 import type { Query } from '../client.ts';
 import type { Command, Context, Given } from '../command.ts';
-import { shortDigest } from '../format.ts';
+import { describeDecision, shortDigest } from '../format.ts';
 import { openPayloads, type Payload } from '../payload.ts';
 import { isShort, renderPlan } from '../plan-view.ts';
 import { Progress, type Standing } from '../progress.ts';
@@ -25,7 +25,7 @@ function reportLines({ status, ...report }: InstallReport): readonly Span[] {
   return [
     span(`installed ${report.app} ${report.version}${before}: ${report.entries} entries, ${formatSize(report.bytes)}, ${shortDigest(report.digest)}${report.signed ? '' : ', unsigned'}`),
     ...report.warnings.map((warning) => span(`note: ${warning}`, 'yellow')),
-    ...report.withheld.map(({ path, why }) => span(`not granted: ${path}: ${why}`, 'yellow')),
+    ...report.degraded.map((decision) => span(`not granted: ${describeDecision(decision)}`, 'yellow')),
     span(`${report.app} is ${status.state}${reason}`, status.state === 'running' ? 'green' : undefined),
   ];
 }

@@ -43,9 +43,9 @@ export function renderApp(app: AppStatus, { figures, updates, now }: Surrounding
   fields.push(...trialFields(app.name, updates));
   if (app.lastExit !== undefined) fields.push(['Last end', span(`${app.lastExit.reason.message}, ${formatTime(app.lastExit.at)}`)]);
   const text = renderFields(fields, surface);
-  if (app.withheld.length === 0) return text;
-  const rows = app.withheld.map(({ path, why }) => [span(`  ${path}`), span(why)]);
-  return `${text}\nAsked for in config.json and not granted:\n${renderTable([{ title: '  FIELD', least: 12 }, { title: 'WHY', least: 20 }], rows, surface)}`;
+  if (app.degraded.length === 0) return text;
+  const rows = app.degraded.map(({ path, why = '' }) => [span(`  ${path}`), span(why)]);
+  return `${text}\nAsked for in config.json and not granted as asked:\n${renderTable([{ title: '  FIELD', least: 12 }, { title: 'WHY', least: 20 }], rows, surface)}`;
 }
 
 function networkFields({ mode, addresses, ports, outbound, bandwidth = {} }: NetworkStatus): readonly [string, Span][] {

@@ -1,9 +1,19 @@
+/** A name in an object, or an index in an array. */
+export type Step = string | number;
+
 /** A name that a JSON path can hold as it is, after a dot. */
 const plainName = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** A name as a step of a JSON path: `.name`, or `["na.me"]` where it is not a plain one. */
-export function step(name: string): string {
-  return plainName.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`;
+/** The JSON path of a place in a document: `process.rlimits[0]`, `annotations["org.berth.data"]`. */
+export function pathOf(steps: readonly Step[]): string {
+  return steps.reduce<string>((path, step) => stepTo(path, step), '');
+}
+
+/** The path of what is one step further. */
+export function stepTo(path: string, step: Step): string {
+  if (typeof step === 'number') return `${path}[${step}]`;
+  if (!plainName.test(step)) return `${path}[${JSON.stringify(step)}]`;
+  return path === '' ? step : `${path}.${step}`;
 }
 
 /**
@@ -11,12 +21,12 @@ export function step(name: string): string {
  * `mounts[*]`, `linux.resources.*`.
  */
 export function jsonPathMatches(pattern: string, path: string): boolean {
-  const wanted = steps(pattern);
-  const found = steps(path);
+  const wanted = stepsOf(pattern);
+  const found = stepsOf(path);
   return wanted.length > 0 && wanted.length <= found.length && wanted.every((name, index) => name === '*' || name === found[index]);
 }
 
 /** The steps of a path, names and indexes alike. */
-function steps(path: string): readonly string[] {
+function stepsOf(path: string): readonly string[] {
   return [...path.matchAll(/\[("(?:[^"\\]|\\.)*")\]|\[([^\]"]*)\]|([^.[\]]+)/g)].map(([, quoted, index, name]) => (quoted === undefined ? (index ?? name ?? '') : String(JSON.parse(quoted))));
 }
