@@ -28,6 +28,7 @@ const files: readonly (readonly [from: string, to: string, mode: number])[] = [
   ['packaging/systemd/tmpfiles.conf', 'usr/lib/tmpfiles.d/berth.conf', 0o644],
   ['packaging/systemd/sysusers.conf', 'usr/lib/sysusers.d/berth.conf', 0o644],
   ['packaging/etc/berthd.yaml', 'etc/berth/berthd.yaml', 0o644],
+  ['packaging/etc/devices.d/example.yaml.sample', 'etc/berth/devices.d/example.yaml.sample', 0o644],
   ['packaging/etc/platform.d/example.yaml.sample', 'etc/berth/platform.d/example.yaml.sample', 0o644],
   ['packaging/deb/copyright', 'usr/share/doc/berth/copyright', 0o644],
   [nodeLicense, 'usr/share/doc/berth/LICENSE.node', 0o644],

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import type { AppFigures, AppStatus } from '../lifecycle/index.ts';
 import type { UpdatePlan, UpdateStatus } from '../update/index.ts';
+import { renderDevices } from './commands/devices.ts';
 import { renderReport } from './commands/install.ts';
 import { LogRenderer } from './commands/logs.ts';
 import { renderApps } from './commands/ps.ts';
@@ -223,4 +224,25 @@ test('a moment is a span before now or a time', () => {
   assert.equal(parseMoment('10m', '--since', now), now - 600_000);
   assert.equal(parseMoment('2026-01-02T03:04:05Z', '--since', now), Date.UTC(2026, 0, 2, 3, 4, 5));
   assert.throws(() => parseMoment('yesterday', '--since', now), { code: 'usage', message: /--since/ });
+});
+
+const gps = {
+  name: 'gps', description: '', place: '/dev/serial/by-id/gps', sharing: 'exclusive', busy: 'wait', platform: false,
+  nodes: [{ name: 'ttyACM0', number: 'c 166:0' }], holders: [{ app: 'web', path: '/dev/gps', access: 'rw' }], waiting: ['broker'],
+} as const;
+
+test('devices are shown with who has them, who waits, and why nobody gets one', () => {
+  const own = { ...gps, name: 'debug', place: '/dev/ttyS0', platform: true, nodes: [], holders: [], waiting: [], fault: 'broken' };
+  assert.deepEqual(renderDevices([gps, own], plain).split('\n').map((line) => line.split(/ {2,}/)), [
+    ['DEVICE', 'PLACE', 'LENT', 'PRESENT', 'HELD BY', 'WAITING', 'NOTE'],
+    ['gps', '/dev/serial/by-id/gps', 'exclusive', 'ttyACM0', 'web', 'broker'],
+    ['debug', '/dev/ttyS0', 'never', 'no', '-', '-', 'broken'],
+    [''],
+  ]);
+  assert.match(renderDevices([], plain), /No devices are declared/);
+});
+
+test('an app is shown with the devices that it has', () => {
+  const lease = { app: 'web', device: 'gps', path: '/dev/gps', access: 'rw', present: false } as const;
+  assert.match(renderApp(app('web', { devices: [lease] }), { figures: undefined, updates: [], now }, plain), /Device +gps at \/dev\/gps \(rw\), not there/);
 });

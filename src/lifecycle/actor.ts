@@ -7,10 +7,10 @@ import { killTimeoutMs, outlivesKill } from './kill.ts';
 import { type Ledger, openLedger } from './ledger.ts';
 import { type Action, type MachineEvent, machine, machineEvents, obeysPolicy, type Phase, phases } from './machine.ts';
 import { type Profile, profile, profileOf } from './plan.ts';
-import { prepareInstance } from './preparation.ts';
 import { explainEnd, intentions, limitReached, lostByReboot } from './reason.ts';
 import { type AppRecord, begunAnew, judgeAtBoot, type LentInstance } from './records.ts';
 import { decideRestart, leaveIt, noRestarts, type RestartMemory, type Verdict } from './restart.ts';
+import { startUp } from './startup.ts';
 import { Teller } from './teller.ts';
 import type { Tools } from './tools.ts';
 import type { LastExit, Reason } from './types.ts';
@@ -186,32 +186,21 @@ export class Actor {
 
   async #launch(instance: Instance): Promise<void> {
     if (this.#detached) return;
-    const { store, runtime, prepare, isHeld, devices } = this.#tools;
     // Stopped or held before anything was made.
-    if (this.#phase !== 'starting' || isHeld(this.name)) {
+    if (this.#phase !== 'starting' || this.#tools.isHeld(this.name)) {
       this.#instance = undefined;
       this.#dispatch(this.#phase === 'starting' ? 'held' : 'ended-done');
       return;
     }
-    let mayTryAgain = false;
-    let record: LentInstance;
-    try {
-      const plan = prepare(store.app(this.name)!);
+    const startup = await startUp(this.#tools, this.name, instance.id, (plan) => {
       this.#profile = profileOf(plan);
-      const prepared = await prepareInstance(this.#tools, this.name, plan, instance.id);
-      if ('queued' in prepared) {
-        this.#queue(prepared.queued);
-        return;
-      }
-      mayTryAgain = true;
-      record = { ...(await runtime.start(prepared.spec)), ...(plan.devices.length === 0 ? {} : { devices: plan.devices }) };
-    } catch (error) {
-      await devices.release(this.name);
-      this.#startFailed(instance, asBerthError(error), { mayTryAgain });
-      return;
+    });
+    if (startup.kind === 'queued') this.#queue(startup.error);
+    else if (startup.kind === 'failed') this.#startFailed(instance, startup.error, startup);
+    else {
+      this.#keep({ instance: startup.record });
+      this.#alive(instance, startup.record, 'started');
     }
-    this.#keep({ instance: record });
-    this.#alive(instance, record, 'started');
   }
 
   /** Another app has a device that it needs. */
