@@ -8,7 +8,7 @@ import { parseCrl } from './crl.ts';
 import { hex } from './der.ts';
 import { authority, claim, manifest, now, party, policy, signedBy } from './fixtures.ts';
 import { crlOf } from './forge.ts';
-import { judge } from './judge.ts';
+import { hear } from './hearing.ts';
 import { verifyRecallList } from './recall-list.ts';
 import { readCertificate } from './certificate.ts';
 import { readPem } from './pem.ts';
@@ -80,7 +80,7 @@ test('no changed message is taken with a signature that nobody made', async () =
   const chained = await sign(manifest, { ...leaf, chain: [root.certificate] });
   const messages = [plain, both, chained];
   const authorities = [authority('acme', acme), authority('root', root), authority('edwards', edwards)];
-  const taken = fuzz(messages, (bytes) => judge(claim(bytes), () => ({ name: 'web', version: '1' }), policy(authorities), () => 0));
+  const taken = fuzz(messages, (bytes) => hear(bytes, claim(bytes).manifest, () => ({ name: 'web', version: '1' }), policy(authorities)));
   // Some of a message is not signed: a spare certificate, the order of signers. Whatever counts was made by a signer.
   const made = messages.flatMap(signaturesIn);
   for (const bytes of taken) for (const signature of signaturesIn(bytes)) assert.ok(made.includes(signature), bytes.toString('hex'));
