@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { systemClock } from '../lib/clock.ts';
+import { Cgroups } from './cgroups.ts';
 import { groupSettings, limitsOf, monitorRoom } from './cgroup-limits.ts';
 
 const MiB = 1024 * 1024;
@@ -35,5 +40,26 @@ describe('the limits of an app', () => {
 
   it('are weights at both ends of their range', () => {
     assert.deepEqual([2, 262_144].map((shares) => written(2, { cpu: { shares } })), [['cpu.weight 1'], ['cpu.weight 10000']]);
+  });
+});
+
+describe('on a host with v2 only', () => {
+  it('the groups above an app hand the controllers down that the host has', (t) => {
+    const root = mkdtempSync(join(tmpdir(), 'berth-groups-'));
+    t.after(() => {
+      rmSync(root, { recursive: true });
+    });
+    for (const group of ['', 'berth', 'berth/demo.app']) {
+      mkdirSync(join(root, group), { recursive: true });
+      writeFileSync(join(root, group, 'cgroup.controllers'), 'cpuset cpu memory pids\n');
+    }
+    const cgroups = new Cgroups('/berth', systemClock, { version: 2, mounts: new Map([['unified', root]]) });
+    cgroups.limit('demo', { memoryBytes: 64 * MiB, swapBytes: 0, processes: 10 });
+    const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+    assert.deepEqual(['', 'berth'].map((group) => read(join(group, 'cgroup.subtree_control'))), ['+cpu', '+cpu']);
+    assert.equal(existsSync(join(root, 'berth/demo.app/cgroup.subtree_control')), false, 'the runtime sees to what is below');
+    assert.deepEqual([read('berth/demo.app/memory.max'), read('berth/demo.app/pids.max')], [String(96 * MiB), '42']);
+    // A kernel without swap has no file for it.
+    assert.equal(existsSync(join(root, 'berth/demo.app/memory.swap.max')), false);
   });
 });
