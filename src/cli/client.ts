@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestOptions } from 'node:http';
 import { once } from 'node:events';
-import type { Duplex, Readable } from 'node:stream';
+import { Readable, type Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { BerthError, type ErrorBody } from '../lib/errors.ts';
 import { explain, openConnection } from './connection.ts';
@@ -26,6 +26,12 @@ export class Client {
   /** One request, one document. */
   async request<T>(method: Method, path: string, query: Query = {}): Promise<T> {
     const response = await this.#send(method, path, query, {});
+    return JSON.parse(await this.#guard(text(response))) as T;
+  }
+
+  /** Posts a document, gives a document. */
+  async post<T>(path: string, document: unknown): Promise<T> {
+    const response = await this.#send('POST', path, {}, { headers: { 'Content-Type': 'application/json' } }, Readable.from([JSON.stringify(document)]));
     return JSON.parse(await this.#guard(text(response))) as T;
   }
 

@@ -15,6 +15,7 @@ import { inspect } from './commands/inspect.ts';
 import { install } from './commands/install.ts';
 import { keygen } from './commands/keygen.ts';
 import { logs } from './commands/logs.ts';
+import { policy } from './commands/policy.ts';
 import { ps } from './commands/ps.ts';
 import { remove } from './commands/remove.ts';
 import { show } from './commands/show.ts';
@@ -50,6 +51,7 @@ export const commands: readonly Command[] = [
   storage,
   devices,
   factory,
+  policy,
   doctor,
   version,
   completionCommand(() => commands),

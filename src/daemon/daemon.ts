@@ -5,10 +5,10 @@ import { serveNative } from '../http/index.ts';
 import { declaredDevices, hostPlaces, Lender, readDeclarations } from '../devices/index.ts';
 import { hostArchitectures, type WorkerCommand } from '../image/index.ts';
 import { systemClock } from '../lib/clock.ts';
-import { asBerthError } from '../lib/errors.ts';
+import { asBerthError, BerthError } from '../lib/errors.ts';
 import type { Journal } from '../lib/journal.ts';
 import { takeLock } from '../lib/lock.ts';
-import { openSupervisor } from '../lifecycle/index.ts';
+import { explain, openSupervisor, readLaunch } from '../lifecycle/index.ts';
 import { StandingPolicy } from '../policy/index.ts';
 import { openExchange, openRuntime } from '../runtime/index.ts';
 import { openStore } from '../store/index.ts';
@@ -115,6 +115,14 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
       updates,
       store,
       devices: async () => devices.status(),
+      policy: {
+        ofApp: (name) => {
+          const row = store.app(name);
+          if (row === undefined) throw new BerthError('not_found', `there is no app "${name}"; \`berth ps\` lists those there are`);
+          return launcher.explain(row);
+        },
+        ofRequest: ({ app, config: text, signed }) => explain(readLaunch(text), app, rulings.forInstall({ package: app, signed })),
+      },
       doctor: async () =>
         examineHost({
           root: config.root,

@@ -2,16 +2,18 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDepends, parseSettings, type LaunchSettings } from '../image/index.ts';
 import { BerthError } from '../lib/errors.ts';
-import { foresee, planLaunch, readLaunch, type LaunchPlan, type LaunchRequest } from '../lifecycle/index.ts';
-import { requireGranted, withLoan } from '../policy/index.ts';
+import { explain, foresee, planLaunch, readLaunch, type LaunchPlan, type LaunchRequest } from '../lifecycle/index.ts';
+import { requireGranted, withLoan, type PolicyReport } from '../policy/index.ts';
 import type { Exchange, Runtime } from '../runtime/index.ts';
-import type { AppRow, Store } from '../store/index.ts';
+import type { AppRow, ImageRow, Store } from '../store/index.ts';
 import type { Rulings } from './rulings.ts';
 
 /** Turns an app's row into what the supervisor needs to run it, from the image on disk. */
 export interface Launcher {
   /** @throws BerthError if the image cannot be run */
   plan(app: AppRow): LaunchPlan;
+  /** What becomes of what an installed app asks for. @throws BerthError if its image cannot be read */
+  explain(app: AppRow): PolicyReport;
   /** What an app's image says. Of one that is damaged the defaults; its own state tells why. */
   settings(app: Pick<AppRow, 'image'>): LaunchSettings;
 }
@@ -27,10 +29,15 @@ export interface LauncherOptions {
 
 export function openLauncher({ store, runtime, exchange, rulings, openBus }: LauncherOptions): Launcher {
   const launchOf = (app: Pick<AppRow, 'image'>): LaunchRequest => readLaunch(readFileSync(join(store.imagePaths(app.image).bundle, 'config.json'), 'utf8'));
+  const imageOf = (app: AppRow): ImageRow => {
+    const image = store.image(app.image);
+    if (image === undefined) throw new BerthError('internal', `${app.name}: the database names an image that it does not know (${app.image}); install the app again`);
+    return image;
+  };
   return {
+    explain: (app) => explain(launchOf(app), app.name, rulings.forStart(imageOf(app))),
     plan: (app) => {
-      const image = store.image(app.image);
-      if (image === undefined) throw new BerthError('internal', `${app.name}: the database names an image that it does not know (${app.image}); install the app again`);
+      const image = imageOf(app);
       const launch = launchOf(app);
       const { settings } = launch;
       const ruling = rulings.forStart(image);

@@ -219,6 +219,10 @@ export function fakeApi(): Api & { readonly lifecycle: FakeLifecycle; readonly u
         nodes: [{ name: 'ttyACM0', number: 'c 166:0' }], holders: [{ app: 'web', path: '/dev/gps', access: 'rw' }], waiting: ['broker'],
       },
     ]),
+    policy: {
+      ofApp: (app) => ({ app, origin: '10-apps.yaml', decisions: [{ path: 'process.capabilities.bounding[0]', asked: 'CAP_KILL', granted: 'CAP_KILL', verdict: 'granted' }], refused: 0 }),
+      ofRequest: ({ app }) => ({ app, origin: '10-apps.yaml', decisions: [{ path: 'hooks.prestart', asked: [], verdict: 'refused', why: 'a hook would run on the host as root' }], refused: 1 }),
+    },
     doctor: () => Promise.resolve({
       checks: [
         { name: 'kernel', outcome: 'ok', found: 'Linux 6.18' },

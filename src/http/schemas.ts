@@ -37,6 +37,13 @@ export const decision = v.object({
   why: v.exactOptional(v.string()),
 });
 
+export const policyReport = v.object({
+  app: v.string(),
+  origin: v.pipe(v.string(), v.description('whence its rights are, for people')),
+  decisions: v.array(decision),
+  refused: v.pipe(count, v.description('fields that are refused: with any, the package is')),
+});
+
 const network = v.object({
   mode: v.picklist(networkModes),
   addresses: v.pipe(v.array(v.string()), v.description('on the bridge, with the length of their networks')),

@@ -1,5 +1,5 @@
 /** The supervisor: one state machine per app, restart policy, health, order of start and stop. */
-export { foresee, planLaunch, readLaunch } from './launch.ts';
+export { explain, foresee, planLaunch, readLaunch } from './launch.ts';
 export type { LaunchPlaces, LaunchRequest, Ruling } from './launch.ts';
 export { describeMachine } from './machine.ts';
 export { startOrder } from './order.ts';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { settingsOfConfig, type LaunchSettings } from '../image/index.ts';
 import type { Json } from '../lib/json.ts';
 import { parseStrictJson } from '../lib/strict-json.ts';
-import { grant, type Grant, type GrantContext } from '../policy/index.ts';
+import { grant, type Grant, type GrantContext, type PolicyReport } from '../policy/index.ts';
 import { dataDirectory } from '../store/index.ts';
 
 /** An app's `config.json`, read: what it asks for and how it wants to be run. */
@@ -61,4 +61,10 @@ export function planLaunch({ request, settings }: LaunchRequest, places: LaunchP
 export function foresee(launch: LaunchRequest, app: string, ruling: Ruling): Pick<Grant, 'decisions' | 'extras'> {
   const nowhere = new Map<string, string>();
   return planLaunch(launch, { ...ruling, app, bundle: '/', data: '/', cgroupPath: '/', idBase: 0, exportPaths: nowhere, importPaths: nowhere });
+}
+
+/** What becomes of each field that an app asks for. */
+export function explain(launch: LaunchRequest, app: string, ruling: Ruling): PolicyReport {
+  const { decisions } = foresee(launch, app, ruling);
+  return { app, origin: ruling.entitlement.origin, decisions, refused: decisions.filter(({ verdict }) => verdict === 'refused').length };
 }

@@ -39,12 +39,12 @@ export function grant(request: Json, context: GrantContext): Grant {
   const volumes = grantVolumes(app, settings, decide);
   const dataBytes = grantDataBytes(settings, rights, decide);
   const { mounts, hostPaths } = grantMounts(top.objects('mounts'), context, decide);
-  const { linux, devices, swapBytes, blockIo } = grantLinux(top.object('linux'), { context, capabilities: process.capabilities.bounding, network, networkSaid: saysNetwork(request) }, decide);
+  const { linux, devices, blockIo } = grantLinux(top.object('linux'), { context, capabilities: process.capabilities.bounding, network, networkSaid: saysNetwork(request) }, decide);
   // Its kinds are told one by one; a kind without a hook asks for nothing.
   top.object('hooks');
   for (const { path, value } of top.rest()) decide.refused(path, value, whyNeverGranted(path));
   const config = { ociVersion: '1.0.2', process, root: { path: context.rootfs, readonly: true }, hostname, mounts, linux };
-  const extras = { network, devices, busNames, volumes, hostPaths, ...(dataBytes === undefined ? {} : { dataBytes }), swapBytes, blockIo };
+  const extras = { network, devices, busNames, volumes, hostPaths, ...(dataBytes === undefined ? {} : { dataBytes }), blockIo };
   return { config, decisions: decide.all, extras };
 }
 

@@ -1,4 +1,5 @@
 /** What an app asks for, held against what it may have: the config that runs. */
+export { boundOf } from './bound.ts';
 export { Decisions } from './decisions.ts';
 export { defaultRights, type EffectiveRights } from './default-rights.ts';
 export { entitle, type Entitlement, type Subject } from './entitlement.ts';

@@ -20,7 +20,7 @@ interface LinuxContext {
   readonly networkSaid: boolean;
 }
 
-interface LinuxGrant extends Pick<Extras, 'devices' | 'swapBytes' | 'blockIo'> {
+interface LinuxGrant extends Pick<Extras, 'devices' | 'blockIo'> {
   readonly linux: Readonly<Record<string, unknown>>;
 }
 
@@ -34,7 +34,7 @@ export function grantLinux(request: Request | undefined, { context, capabilities
   request?.string('cgroupsPath');
   const asked = request?.object('resources');
   const devices = grantDevices({ nodes: request?.objects('devices') ?? [], rules: asked?.objects('devices') ?? [] }, rights, context.declared, decide);
-  const { resources, swapBytes, blockIo } = grantResources(asked, rights, decide);
+  const { resources, blockIo } = grantResources(asked, rights, decide);
   const sysctl = grantSysctls(request?.object('sysctl'), rights, !isOnHost, decide);
   const idMappings = [{ containerID: 0, hostID: context.idBase, size: idsPerApp }];
   const linux = {
@@ -48,7 +48,7 @@ export function grantLinux(request: Request | undefined, { context, capabilities
     readonlyPaths: grantKernelPaths(request, 'readonlyPaths', readonlyPaths, decide),
     seccomp: seccompProfile(capabilities),
   };
-  return { linux, devices, swapBytes, blockIo };
+  return { linux, devices, blockIo };
 }
 
 /** Every other kind would let mounts of the host into the container, or mounts of the container out. */

@@ -1,7 +1,7 @@
 import { isPlainAbsolutePath } from '../image/index.ts';
 import { stepTo } from '../lib/json-path.ts';
 import type { Decisions } from './decisions.ts';
-import { grantHostPath } from './host-paths.ts';
+import { grantHostPath, hostPathMount } from './host-paths.ts';
 import { busDirectory, limits, standardMounts, type Mount } from './profile.ts';
 import type { Request } from './request.ts';
 import { grantTmpfs, sizeOf } from './tmpfs.ts';
@@ -32,9 +32,9 @@ const harmless = /^(nosuid|nodev|noexec|ro|defaults|private|rprivate|async|sync|
 const ofStandard = /^(newinstance|ptmxmode=[0-7]{3,4}|mode=[0-7]{3,4}|[ug]id=\d+|size=\d+[kmg%]?|nr_inodes=\d+[kmg]?|hidepid=\w+|subset=pid|nsdelegate|rw)$/i;
 
 export interface MountGrant {
-  /** `mounts` of the config that runs: the standard ones, requested tmpfs, then Berth's own directories for the app. */
+  /** `mounts` of the config that runs: the standard ones, requested tmpfs, paths of the host, then Berth's own directories for the app. */
   readonly mounts: readonly Mount[];
-  /** To be mounted by whoever looks where they lead. */
+  /** Those of `mounts` that show the host: whoever starts the app looks where they lead. */
   readonly hostPaths: readonly HostPathGrant[];
 }
 
@@ -45,6 +45,7 @@ export function grantMounts(requests: readonly Request[], context: GrantContext,
   const mounts = [
     ...standardMounts.map((mount) => resized(mount, judging.sizes.get(mount.destination))),
     ...requested,
+    ...judging.hostPaths.map(hostPathMount),
     ...[...context.dataPaths].map(([destination, source]) => bind(source, destination, 'rw')),
     ...[...context.exportPaths].map(([name, source]) => bind(source, `${exportsRoot}/${name}`, 'rw', 'noexec')),
     ...[...context.importPaths].map(([name, source]) => bind(source, `${importsRoot}/${name}`, 'ro', 'noexec')),

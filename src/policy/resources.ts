@@ -6,7 +6,7 @@ import { limits } from './profile.ts';
 import type { Request } from './request.ts';
 import type { Extras, Rights } from './rights.ts';
 
-export interface ResourceGrant extends Pick<Extras, 'swapBytes' | 'blockIo'> {
+export interface ResourceGrant extends Pick<Extras, 'blockIo'> {
   /** `linux.resources` of the config that runs. */
   readonly resources: Readonly<Record<string, unknown>>;
 }
@@ -17,11 +17,12 @@ export function grantResources(request: Request | undefined, rights: EffectiveRi
   const pids = request?.object('pids');
   const resources = {
     devices: [{ allow: false, access: 'rwm' }],
-    memory: { limit: memory.limit },
+    // OCI counts both together.
+    memory: { limit: memory.limit, ...(memory.swapBytes === 0 ? {} : { swap: memory.limit + memory.swapBytes }) },
     pids: { limit: bounded(pids, 'limit', { default: limits.pids.default, most: rights.pids, right: 'pids' }, decide) },
     cpu: grantCpu(request?.object('cpu'), rights, decide),
   };
-  return { resources, swapBytes: memory.swapBytes, blockIo: grantBlockIo(request?.object('blockIO'), rights, decide) };
+  return { resources, blockIo: grantBlockIo(request?.object('blockIO'), rights, decide) };
 }
 
 function grantMemory(memory: Request | undefined, rights: EffectiveRights, decide: Decisions): { readonly limit: number; readonly swapBytes: number } {

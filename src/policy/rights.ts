@@ -163,8 +163,6 @@ export interface Extras {
   readonly hostPaths: readonly HostPathGrant[];
   /** Bytes of data; undefined: no bound. */
   readonly dataBytes?: number;
-  /** Bytes of swap beyond memory. */
-  readonly swapBytes: number;
   /** Weight of its block I/O, and rates that hold for each disk. */
   readonly blockIo: NonNullable<Rights['blockIo']>;
 }

@@ -31,3 +31,13 @@ export interface Grant {
   readonly decisions: readonly Decision[];
   readonly extras: Extras;
 }
+
+/** What a package is told about what it asks for. */
+export interface PolicyReport {
+  readonly app: string;
+  /** Whence its rights are, for people. */
+  readonly origin: string;
+  readonly decisions: readonly Decision[];
+  /** How many fields are refused: with any, the package is. */
+  readonly refused: number;
+}

@@ -70,7 +70,8 @@ async function signaturesOf({ manifest, signature }: Seal, authorities: readonly
   }));
 }
 
-async function judgeBy(authorities: readonly Authority[], now: number, { manifest, digest, signature, name, version }: Seal): Promise<Pick<VerificationDocument, 'vouched' | 'reason'>> {
+/** Who vouches for a package, or why nobody does. */
+export async function judgeBy(authorities: readonly Authority[], now: number, { manifest, digest, signature, name, version }: Seal): Promise<Pick<VerificationDocument, 'vouched' | 'reason'>> {
   const { compareVersions } = await import('../../image/index.ts');
   const policy = { authorities, allowUnsigned: false, recalls: [], time: { now, isKnown: true }, unknownTime: 'lenient' } as const;
   const claim = { digest, manifest: () => [manifest], ...(signature === undefined ? {} : { signature }) };

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { route, type Route } from '../route.ts';
 import { appRoutes } from './apps.ts';
 import { deviceRoutes } from './device.ts';
+import { policyRoutes } from './policy.ts';
 import { updateRoutes } from './updates.ts';
 
 const openapiRoute = route({
@@ -17,4 +18,4 @@ const openapiRoute = route({
 });
 
 /** All routes of the native API, below `/berth/v1`. */
-export const routes: readonly Route[] = [...deviceRoutes, ...updateRoutes, ...appRoutes, openapiRoute];
+export const routes: readonly Route[] = [...deviceRoutes, ...updateRoutes, ...appRoutes, ...policyRoutes, openapiRoute];
