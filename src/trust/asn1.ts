@@ -1,6 +1,7 @@
 /** The library that knows the types of CMS and X.509, and how its faults are told. */
 import { AsnConvert } from '@peculiar/asn1-schema';
 import { BerthError } from '../lib/errors.ts';
+import { limits } from './limits.ts';
 
 type Constructor<T> = new () => T;
 
@@ -9,11 +10,11 @@ type Constructor<T> = new () => T;
  * its optional next update loses its entries); so what it has understood, written out again, must be the same bytes.
  * @throws BerthError `untrusted` naming `what`
  */
-export function parseAsn<T>(type: Constructor<T>, bytes: Uint8Array | ArrayBuffer, what: string): T {
+export function parseAsn<T>(type: Constructor<T>, bytes: Uint8Array | ArrayBuffer, what: string, maxNodes: number = limits.elements): T {
   let value: T;
   let again: ArrayBuffer;
   try {
-    value = AsnConvert.parse(bytes, type);
+    value = AsnConvert.parse(bytes, type, { berOptions: { maxNodes } });
     again = AsnConvert.serialize(value);
   } catch (error) {
     throw new BerthError('untrusted', `${what} cannot be read: ${(error as Error).message}`, { cause: error });

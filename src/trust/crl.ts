@@ -33,7 +33,7 @@ export function parseCrl(text: string, what: string): Crl {
 /** @throws BerthError `untrusted` for what is no complete list of one issuer's certificates */
 export function readCrl(der: Uint8Array, what: string): Crl {
   const tree = readDer(der, what, derLimits);
-  const { tbsCertList: tbs, signatureAlgorithm, signature } = parseAsn(x509.CertificateList, der, what);
+  const { tbsCertList: tbs, signatureAlgorithm, signature } = parseAsn(x509.CertificateList, der, what, limits.crlElements);
   if (tbs.nextUpdate === undefined) throw new BerthError('untrusted', `${what}: a revocation list without a next update, which RFC 5280 section 5.1.2.5 asks for`);
   const extensions = tbs.crlExtensions ?? [];
   const unknown = extensions.find(({ critical, extnID }) => critical && !harmless.has(extnID));
