@@ -61,6 +61,15 @@ test('neither the shutdown of the device nor the end of berthd waits for one tha
   assert.equal(await isOver(second.supervisor.detach()), true);
 });
 
+test('what is given back at a shutdown starts nobody', async () => {
+  // It stops first, since it comes after the other.
+  const { supervisor, runtime, clock } = await booted({ ...two, radio: { devices: ['gps'], dependsOn: ['survey'] } });
+  await assert.rejects(supervisor.start('survey'));
+  await supervisor.shutdown({ deadlineMs: 1000 });
+  await clock.advance(0);
+  assert.equal(runtime.log.includes('start survey'), false);
+});
+
 test('where an app is not to wait for a device, its start fails', async () => {
   const { supervisor, devices } = await booted(two);
   devices.failing.add('gps');

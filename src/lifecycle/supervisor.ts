@@ -70,7 +70,7 @@ class AppSupervisor implements Supervisor {
     };
     this.#errands = new Errands(this.#tools);
     for (const row of store.apps()) this.#apps.set(row.name, new App(this.#tools, row));
-    this.#stopListening = [runtime.onExit((exit) => this.#apps.get(exit.app)?.exited(exit)), devices.onDue((app) => this.#apps.get(app)?.deviceDue())];
+    this.#stopListening = [runtime.onExit((exit) => this.#apps.get(exit.app)?.exited(exit)), devices.onDue((app) => { this.#deviceDue(app); })];
   }
 
   get tookOver(): Promise<void> {
@@ -262,6 +262,11 @@ class AppSupervisor implements Supervisor {
     const app = this.#app(name);
     await command(app);
     return app.status();
+  }
+
+  /** At a shutdown, what an app gives back goes to nobody. */
+  #deviceDue(name: string): void {
+    if (!this.#closing.signal.aborted) this.#apps.get(name)?.deviceDue();
   }
 
   #close(why: string): void {
