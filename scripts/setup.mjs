@@ -27,6 +27,7 @@ const needs = [
   { anyOf: ['xz'], package: 'xz-utils', purpose: 'reads and writes packages compressed with xz', for: ['start', 'test'] },
   { anyOf: ['dpkg-deb'], package: 'dpkg', purpose: 'unpacks what the examples take from Debian', for: ['start', 'test'] },
   { anyOf: ['ar'], package: 'binutils', purpose: 'checks that packages are readable by other tools', for: ['test'] },
+  { anyOf: ['openssl'], package: 'openssl', purpose: 'signs packages, and checks their signatures, as berth does', for: ['test'] },
   { anyOf: ['fakeroot'], package: 'fakeroot', purpose: 'a store for a flash image is made without root', for: ['test'], containers: true },
   { anyOf: ['busybox'], package: 'busybox-static', purpose: 'what the containers of tests run', for: ['test'], containers: true },
   // On a developer's machine this package would start a service; there the one test that needs it is left out.

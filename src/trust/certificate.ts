@@ -69,7 +69,7 @@ export function readCertificate(der: Uint8Array, what: string): Certificate {
   const subject = nameText(tbs.subject);
   const where = `${what} (${subject})`;
   const key = publicKey(parts.key.bytes, where);
-  if (hex(tbsAlgorithm(parts)) !== hex(tree.children[1]!.bytes)) throw new BerthError('untrusted', `${where}: it names two algorithms for its signature`);
+  if (hex(parts.algorithm.bytes) !== hex(tree.children[1]!.bytes)) throw new BerthError('untrusted', `${where}: it names two algorithms for its signature`);
   return {
     der,
     fingerprint: sha256Hex(der),
@@ -105,10 +105,6 @@ function tbsParts(tree: DerNode, what: string): TbsParts {
     throw new BerthError('untrusted', `${what}: not a certificate`);
   }
   return { tbs, serial, algorithm, issuer, subject, key };
-}
-
-function tbsAlgorithm({ algorithm }: TbsParts): Uint8Array {
-  return algorithm.bytes;
 }
 
 function publicKey(spki: Uint8Array, what: string): KeyObject {

@@ -1,6 +1,5 @@
 /** Whether an authority stands behind a signer: pure decisions over certificates, lists and times. */
-import { revocationFault } from './crl.ts';
-import type { Crl, StaleCrls } from './crl.ts';
+import { revocationFault, type Crl, type StaleCrls } from './crl.ts';
 import { findChains, usageFault, validityAt, type Chain } from './chain.ts';
 import type { Certificate } from './certificate.ts';
 import type { VerifiedSigner } from './cms-verify.ts';
@@ -65,6 +64,6 @@ function faultAt(chain: Chain, authority: Authority, moment: number, isLowerBoun
   return undefined;
 }
 
-export function isoTime(ms: number): string {
+function isoTime(ms: number): string {
   return new Date(ms).toISOString().replace('.000Z', 'Z');
 }

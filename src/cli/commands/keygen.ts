@@ -1,18 +1,20 @@
 import { access, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { BerthError } from '../../lib/errors.ts';
-import type { SignatureAlgorithm } from '../../trust/index.ts';
+import { signingTools, type Certificate, type SignatureAlgorithm, type SigningKey } from '../../trust/index.ts';
 import { usage, wholeNumber } from '../arguments.ts';
-import type { Command, Context, Given } from '../command.ts';
+import type { Command, Context, Given, Io } from '../command.ts';
 import { readPassphrase } from '../passphrase.ts';
-import { render, span } from '../style.ts';
 import { passphraseVariable, readOneCertificate, readText } from '../signer.ts';
+import { render, span } from '../style.ts';
 
 const dayMs = 24 * 3600_000;
 /** How long a certificate lasts unless `--days` says otherwise: two years, a CA's twenty. */
 const defaultDays = { leaf: 730, ca: 7300 } as const;
 /** Clocks of devices lag; a certificate made now is good on them too. */
 const backdatedMs = 3600_000;
+
+const issuerPassphraseVariable = 'BERTH_ISSUER_PASSPHRASE';
 
 const algorithms: readonly SignatureAlgorithm[] = ['ecdsa-p256', 'ecdsa-p384', 'ecdsa-p521', 'ed25519', 'rsa-pss', 'ml-dsa-65'];
 
@@ -21,35 +23,49 @@ interface Files {
   readonly certificate: string;
 }
 
-async function generate({ io, result, colour }: Context, given: Given, files: Files): Promise<void> {
+async function generate(context: Context, given: Given, files: Files): Promise<void> {
+  const { io, result, colour } = context;
   const { values, flags } = given;
   const algorithm = algorithms.find((name) => name === (values.get('algorithm') ?? algorithms[0]));
   if (algorithm === undefined) throw new BerthError('usage', `--algorithm: "${values.get('algorithm')}" is not one of ${algorithms.join(', ')}`);
-  const { issueCertificate, makeKey, parseSubject, readPrivateKey, signingKey, writePem } = await (await import('../../trust/index.ts')).signingTools();
-  const isCa = flags.has('ca');
-  const pathLength = wholeNumber(given, 'path-length');
-  const subject = parseSubject(values.get('subject') ?? basename(values.get('output')!));
+  const { issueCertificate, makeKey, parseSubject, signingKey, writePem } = await signingTools();
   const privateKey = makeKey(algorithm);
   const key = signingKey(privateKey, files.key);
-  const issuerFile = values.get('issuer-cert');
-  const issuer = issuerFile === undefined ? undefined : await readOneCertificate(issuerFile);
-  const issuerKey = values.get('issuer-key');
-  const issuing =
-    issuer === undefined ? key : await readPrivateKey(await readText(issuerKey!), issuerKey!, async () => await readPassphrase({ file: values.get('issuer-pass-file'), variable: 'BERTH_ISSUER_PASSPHRASE', what: issuerKey! }, io));
-  if (issuer !== undefined && !issuing.publicKey.equals(issuer.key)) throw new BerthError('usage', `${issuerKey} is not the key of the certificate ${issuerFile}`);
-  const now = io.now();
-  const days = wholeNumber(given, 'days') ?? (isCa ? defaultDays.ca : defaultDays.leaf);
   const certificate = await issueCertificate(
-    { subject, publicKey: key.publicKey, isCa, ...(pathLength === undefined ? {} : { pathLength }), notBefore: now - backdatedMs, notAfter: now + days * dayMs },
-    issuer === undefined ? { key } : { key: issuing, certificate: issuer },
+    { subject: parseSubject(values.get('subject') ?? basename(values.get('output')!)), publicKey: key.publicKey, ...terms(given, io.now()) },
+    (await readIssuer(given, io)) ?? { key },
   );
   const passphrase = flags.has('encrypt') ? await readPassphrase({ file: values.get('pass-file'), variable: passphraseVariable, what: `the new key ${files.key}` }, io) : undefined;
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem', ...(passphrase === undefined ? {} : { cipher: 'aes-256-cbc', passphrase }) });
   await writeFile(files.key, pem, { flag: 'wx', mode: 0o600, flush: true });
   await writeFile(files.certificate, writePem(certificate.der, 'CERTIFICATE'), { flag: 'wx', flush: true });
-  const { fingerprint, subject: name, notAfter } = certificate;
-  const document = { key: files.key, certificate: files.certificate, algorithm, subject: name, fingerprint, ca: isCa, expiresAt: notAfter };
-  await result(document, () => `${render(span(`${files.key}: ${algorithm}${passphrase === undefined ? ', not encrypted' : ', encrypted'}; keep it secret`, 'yellow'), colour)}\n${render(span(`${files.certificate}: ${isCa ? 'CA ' : ''}${name}, until ${new Date(notAfter).toISOString().slice(0, 10)}, SHA-256 ${fingerprint}`), colour)}\n`);
+  const { fingerprint, subject, notAfter, isCa } = certificate;
+  const lines = [
+    span(`${files.key}: ${algorithm}, ${passphrase === undefined ? 'not encrypted' : 'encrypted'}; keep it secret`, 'yellow'),
+    span(`${files.certificate}: ${isCa ? 'CA ' : ''}${subject}, until ${new Date(notAfter).toISOString().slice(0, 10)}, SHA-256 ${fingerprint}`),
+  ];
+  const document = { key: files.key, certificate: files.certificate, algorithm, subject, fingerprint, ca: isCa, expiresAt: notAfter };
+  await result(document, () => lines.map((line) => `${render(line, colour)}\n`).join(''));
+}
+
+/** What the certificate is for and how long. */
+function terms(given: Given, now: number): { readonly isCa: boolean; readonly pathLength?: number; readonly notBefore: number; readonly notAfter: number } {
+  const isCa = given.flags.has('ca');
+  const pathLength = wholeNumber(given, 'path-length');
+  const days = wholeNumber(given, 'days') ?? (isCa ? defaultDays.ca : defaultDays.leaf);
+  return { isCa, ...(pathLength === undefined ? {} : { pathLength }), notBefore: now - backdatedMs, notAfter: now + days * dayMs };
+}
+
+/** The CA that issues the certificate; undefined: the certificate's own key does. */
+async function readIssuer({ values }: Given, io: Io): Promise<{ readonly key: SigningKey; readonly certificate: Certificate } | undefined> {
+  const [certificateFile, keyFile] = [values.get('issuer-cert'), values.get('issuer-key')];
+  if (certificateFile === undefined || keyFile === undefined) return undefined;
+  const { readPrivateKey } = await signingTools();
+  const certificate = await readOneCertificate(certificateFile);
+  const passphrase = async (): Promise<string> => await readPassphrase({ file: values.get('issuer-pass-file'), variable: issuerPassphraseVariable, what: keyFile }, io);
+  const key = await readPrivateKey(await readText(keyFile), keyFile, passphrase);
+  if (!key.publicKey.equals(certificate.key)) throw new BerthError('usage', `${keyFile} is not the key of the certificate ${certificateFile}`);
+  return { key, certificate };
 }
 
 export const keygen: Command = {
@@ -64,7 +80,7 @@ export const keygen: Command = {
     { name: 'path-length', value: 'N', summary: 'of a CA: so many CAs may stand below it' },
     { name: 'issuer-cert', value: 'FILE', summary: 'the certificate is issued by this CA; else by the new key itself' },
     { name: 'issuer-key', value: 'FILE', summary: 'private key of that CA' },
-    { name: 'issuer-pass-file', value: 'FILE', summary: 'passphrase of that key; else $BERTH_ISSUER_PASSPHRASE, else asked for' },
+    { name: 'issuer-pass-file', value: 'FILE', summary: `passphrase of that key; else $${issuerPassphraseVariable}, else asked for` },
     { name: 'encrypt', summary: 'encrypt the new key with a passphrase' },
     { name: 'pass-file', value: 'FILE', summary: `passphrase of the new key; else $${passphraseVariable}, else asked for` },
   ],
