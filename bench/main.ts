@@ -7,6 +7,7 @@ import { isMet, type Figure } from './figure.ts';
 import { boot } from './figures/boot.ts';
 import { bystanderCpu } from './figures/bystander-cpu.ts';
 import { bystanderMemory } from './figures/bystander-memory.ts';
+import { bystanderNetwork } from './figures/bystander-network.ts';
 import { installBinary } from './figures/install-binary.ts';
 import { installFiles } from './figures/install-files.ts';
 import { memory } from './figures/memory.ts';
@@ -21,7 +22,7 @@ import { withPart } from './parts.ts';
 import { notes, table, type Row } from './table.ts';
 import { Workbench } from './workbench.ts';
 
-const figures: readonly Figure[] = [start, installFiles, installBinary, boot, restart, memory, nodeProcesses, updateDowntime, updateThree, updateGrowth, bystanderCpu, bystanderMemory];
+const figures: readonly Figure[] = [start, installFiles, installBinary, boot, restart, memory, nodeProcesses, updateDowntime, updateThree, updateGrowth, bystanderCpu, bystanderMemory, bystanderNetwork];
 
 const usage = `Usage: npm run bench -- [NAME…] [--quick] [--json] [--save] [--plain-node]
 

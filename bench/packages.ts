@@ -13,15 +13,15 @@ export interface Filling {
 /** An app that does nothing until it is told to end. */
 const idle = ['/bin/sh', '-c', "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"];
 
-/** Makes a package in `folder` and gives its path. */
-export async function makeBenchPackage(folder: string, name: string, filling: readonly Filling[] = [], version = '1.0'): Promise<string> {
+/** Makes a package in `folder` and gives its path; `run` adds to what its recipe says of the launch. */
+export async function makeBenchPackage(folder: string, name: string, filling: readonly Filling[] = [], version = '1.0', run: Readonly<Record<string, unknown>> = {}): Promise<string> {
   const source = join(folder, `${name}.source`);
   const rootfs = join(source, 'rootfs');
   mkdirSync(rootfs, { recursive: true });
   await makeRootfs(rootfs);
   fill(rootfs, filling);
   // JSON is YAML.
-  writeFileSync(join(source, 'berth.yaml'), JSON.stringify({ name, version, architecture: 'all', rootfs: 'rootfs', run: { command: idle, restart: 'always' } }));
+  writeFileSync(join(source, 'berth.yaml'), JSON.stringify({ name, version, architecture: 'all', rootfs: 'rootfs', run: { command: idle, restart: 'always', ...run } }));
   const path = join(folder, version === '1.0' ? `${name}.ipk` : `${name}_${version}.ipk`);
   await buildPackage(source, path);
   rmSync(source, { recursive: true });

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { syncFileSystem } from '../src/lib/durable.ts';
 import { run } from '../src/lib/process.ts';
 import { findProgram } from '../src/runtime/program.ts';
-import { berthdBundle, projectRoot, TestDaemon } from '../test/support/berthd.ts';
+import { berthdBundle, projectRoot, TestDaemon, type TestDaemonOptions } from '../test/support/berthd.ts';
+import { Town } from '../test/support/town.ts';
 import { BareContainers } from './bare.ts';
 import { succeed } from './succeed.ts';
 
@@ -66,10 +67,10 @@ export class Workbench implements AsyncDisposable {
     return this.#makeIn(this.directory);
   }
 
-  /** A daemon with a store of its own, running. */
-  async startDaemon(config = ''): Promise<TestDaemon> {
-    const program = this.#launcher === undefined ? {} : { program: [this.#launcher] };
-    const daemon = new TestDaemon({ directory: this.#makeIn(this.#runDirectory), root: this.folder(), config, ...program });
+  /** A daemon with a store of its own, running; `within` comes before the command that starts it. */
+  async startDaemon(config = '', { within = [], ...options }: Pick<TestDaemonOptions, 'policy'> & { readonly within?: readonly string[] } = {}): Promise<TestDaemon> {
+    const program = [...within, ...(this.#launcher === undefined ? [process.execPath, berthdBundle] : [this.#launcher])];
+    const daemon = new TestDaemon({ directory: this.#makeIn(this.#runDirectory), root: this.folder(), config, program, ...options });
     this.#things.push({ [Symbol.asyncDispose]: () => daemon.destroy() });
     await daemon.start();
     return daemon;
@@ -81,6 +82,14 @@ export class Workbench implements AsyncDisposable {
     const containers = new BareContainers({ directory: this.#makeIn(this.#runDirectory), logs: this.folder(), cgroup: `/${this.#name}`, runc });
     this.#things.push(containers);
     return containers;
+  }
+
+  /** A network of its own for a daemon. */
+  async town(): Promise<Town> {
+    const town = new Town();
+    this.#things.push({ [Symbol.asyncDispose]: () => town.close() });
+    await town.open();
+    return town;
   }
 
   /** Waits until the disk has nothing to do, so that the next measurement does not pay for what was before. */

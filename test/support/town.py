@@ -37,6 +37,25 @@ def serve(port):
     say('ready')
 
 
+def pour(port):
+    def give(connection):
+        try:
+            while True:
+                connection.sendall(bytes(65536))
+        except OSError:
+            connection.close()
+
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    datagrams.bind(('', int(port)))
+    server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind(('', int(port)))
+    server.listen()
+    say('ready')
+    while True:
+        threading.Thread(target=give, args=(server.accept()[0],), daemon=True).start()
+
+
 def sniff(device, marker):
     raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
     raw.bind((device, 0))

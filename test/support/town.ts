@@ -69,6 +69,11 @@ export class Town {
     return await this.#listen(place, 'serve', String(port));
   }
 
+  /** Has `town.py` give bytes without end to whoever connects, and take datagrams unread, until the test ends. */
+  async pour(place: Place, port: number): Promise<void> {
+    await this.#listen(place, 'pour', String(port));
+  }
+
   /** Has `town.py` listen to all frames of a device. Gives those that hold these bytes, in hexadecimal digits. */
   async sniff(place: Place, device: string, marker: Buffer): Promise<readonly string[]> {
     return await this.#listen(place, 'sniff', device, marker.toString('hex'));

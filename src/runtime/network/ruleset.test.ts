@@ -68,6 +68,11 @@ test('an app with a list of destinations reaches these and its name servers, and
   assert.deepEqual(chain(ruleset(plan, [attachment('a', 7, { outbound: [] })]), 'inet', 'app_7').slice(1), ['counter drop'], 'an empty list is nowhere');
 });
 
+test('an app with limited bandwidth sends no flood of small packets either', () => {
+  const [first] = chain(ruleset(plan, [attachment('a', 7, { bandwidth: { out: 8_000_000 } })]), 'bridge', 'app_7');
+  assert.equal(first, 'limit rate over 4500/second burst 450 packets counter drop');
+});
+
 test('published ports are translated on their way in, and only so do connections reach apps', () => {
   const text = ruleset(plan, [attachment('a', 7, { ports: [{ hostPort: 8080, appPort: 80, protocol: 'tcp' }] })]);
   assert.deepEqual(chain(text, 'inet', 'published'), ['meta nfproto ipv4 tcp dport 8080 dnat ip to 10.213.64.7:80', 'meta nfproto ipv6 tcp dport 8080 dnat ip6 to [fd00::7]:80']);

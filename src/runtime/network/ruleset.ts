@@ -5,6 +5,12 @@ import { addressOf, gatewayOf, linkAddress, type Attachment, type Plug } from '.
 /** Connections that one app may have at a time: the kernel's table of them is everybody's. */
 const maxConnections = 4096;
 
+/**
+ * Packets that an app with limited bandwidth may send: each costs the host about the same, whatever its size. So many a
+ * second, and besides those that fill its bandwidth with this many bytes in each.
+ */
+const packets = { perSecond: 2000, ofBytes: 400 } as const;
+
 /** The bridge as the rules see it. */
 export interface BridgePlan {
   /** Name of the bridge, and of Berth's tables. */
@@ -57,6 +63,7 @@ function ownFrames({ subnet, subnet6 }: BridgePlan, attachment: Plugged): readon
   const { mac } = attachment.plug;
   const address = own(attachment, subnet);
   const rules = [
+    ...packetLimit(attachment),
     `ether saddr != ${mac} counter drop`,
     `arp saddr ether ${mac} arp saddr ip ${address} arp daddr ip ${formatNetwork(gatewayOf(subnet))} accept`,
     `ip saddr ${address} accept`,
@@ -72,6 +79,14 @@ function ownFrames({ subnet, subnet6 }: BridgePlan, attachment: Plugged): readon
     );
   }
   return [...rules, 'counter drop'];
+}
+
+function packetLimit({ network }: Attachment): readonly string[] {
+  const { out } = network.bandwidth ?? {};
+  if (out === undefined) return [];
+  const most = packets.perSecond + Math.floor(out / 8 / packets.ofBytes);
+  // A tenth of a second's worth may come at once.
+  return [`limit rate over ${most}/second burst ${Math.ceil(most / 10)} packets counter drop`];
 }
 
 function inetTable(plan: BridgePlan, plugged: readonly Plugged[]): readonly string[] {
