@@ -72,6 +72,11 @@ test('an app that asks anew keeps its place', () => {
   assert.deepEqual(request(book, 'b', want('gps'), termsOf).book.queue.map(({ app }) => app), ['b', 'c']);
 });
 
+test('an app that waits has nothing, whatever it had before', () => {
+  const { book, answers } = after(['a', 'gps'], ['b', 'relay'], ['a', 'gps', 'relay']);
+  assert.deepEqual([kinds(answers), [...book.held.keys()]], [['held', 'held', 'queued'], ['b']]);
+});
+
 test('an app that asks for nothing any more has nothing', () => {
   const { book } = after(['a', 'gps'], ['a']);
   assert.deepEqual([book.held.size, book.queue.length], [0, 0]);

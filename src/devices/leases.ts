@@ -38,17 +38,15 @@ export function request(book: LeaseBook, app: string, devices: readonly DeviceGr
   const ahead = place === -1 ? book.queue : book.queue.slice(0, place);
   const others = [...[...book.held].map(([name, had]) => ({ app: name, devices: had })), ...ahead].filter((other) => other.app !== app);
   const conflict = firstConflict(devices, others, terms);
-  const without = withdraw(book, app);
+  const without = release(withdraw(book, app), app);
   if (conflict === undefined) {
-    const held = new Map(without.held);
-    if (devices.length > 0) held.set(app, devices);
-    else held.delete(app);
+    const held = devices.length === 0 ? without.held : new Map([...without.held, [app, devices]]);
     return { book: { ...without, held }, answer: { kind: 'held' } };
   }
   if (terms(conflict.device).busy === 'fail') return { book: without, answer: { kind: 'refused', ...conflict } };
   const waiting: Waiting = { app, devices };
   const queue = place === -1 ? [...book.queue, waiting] : book.queue.with(place, waiting);
-  return { book: { ...book, queue }, answer: { kind: 'queued', ...conflict } };
+  return { book: { ...without, queue }, answer: { kind: 'queued', ...conflict } };
 }
 
 /** The app gives back all it has. */

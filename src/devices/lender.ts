@@ -58,11 +58,13 @@ export class Lender implements DeviceLender {
   }
 
   request(app: string, devices: readonly DeviceGrant[]): LeaseAnswer {
+    const before = this.#book.held.get(app) ?? [];
     const { book, answer } = request(this.#book, app, devices, this.#terms);
     this.#book = book;
-    if (answer.kind === 'held') {
-      for (const { device, path, access } of devices) this.#options.tell({ type: 'device.lent', app, message: `${app} has the device ${device}`, detail: { device, path, access } });
-    }
+    const now = book.held.get(app) ?? [];
+    const differing = (from: readonly DeviceGrant[], other: readonly DeviceGrant[]): readonly DeviceGrant[] => from.filter(({ device }) => !other.some((grant) => grant.device === device));
+    this.#tellReturned(app, differing(before, now));
+    for (const { device, path, access } of differing(now, before)) this.#options.tell({ type: 'device.lent', app, message: `${app} has the device ${device}`, detail: { device, path, access } });
     return answer;
   }
 
@@ -92,7 +94,7 @@ export class Lender implements DeviceLender {
     });
   }
 
-  async release(app: string): Promise<void> {
+  async release(app: string, reserved = false): Promise<void> {
     const leases = this.#book.held.get(app);
     if (leases === undefined) return;
     try {
@@ -104,11 +106,10 @@ export class Lender implements DeviceLender {
       this.#options.tell({ type: 'app.warning', app, message: asBerthError(error).message });
     }
     // It may have been lent other devices meanwhile.
-    if (this.#book.held.get(app) !== leases) return;
+    if (reserved || this.#book.held.get(app) !== leases) return;
     this.#book = release(this.#book, app);
     this.#watch.while(this.#book.held.size > 0);
-    for (const { device } of leases) this.#options.tell({ type: 'device.returned', app, message: `${app} no longer has the device ${device}`, detail: { device } });
-    this.#tellDue();
+    this.#tellReturned(app, leases);
   }
 
   withdraw(app: string): void {
@@ -215,6 +216,11 @@ export class Lender implements DeviceLender {
   #look(): readonly Presence[] {
     const { declarations, places } = this.#options;
     return assign(declarations.all.map((declaration) => [declaration, lookAt(declaration, places)]), declarations.incomplete);
+  }
+
+  #tellReturned(app: string, leases: readonly DeviceGrant[]): void {
+    for (const { device } of leases) this.#options.tell({ type: 'device.returned', app, message: `${app} no longer has the device ${device}`, detail: { device } });
+    if (leases.length > 0) this.#tellDue();
   }
 
   #tellDue(): void {

@@ -57,8 +57,11 @@ export interface DeviceLender {
   keep(app: string, devices: readonly DeviceGrant[]): void;
   /** What the app has now. */
   leases(app: string): readonly LeaseStatus[];
-  /** The app has ended: its /dev is taken away, then those who wait are told. Never throws; a fault is told. */
-  release(app: string): Promise<void>;
+  /**
+   * The app has ended: its /dev is taken away, then those who wait are told. Never throws; a fault is told.
+   * @param reserved it is about to be started again and keeps its leases until then, or until it is released again
+   */
+  release(app: string, reserved?: boolean): Promise<void>;
   /** The app no longer waits. */
   withdraw(app: string): void;
   /** All that run were taken over: takes away what is left of others. */

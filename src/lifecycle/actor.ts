@@ -231,7 +231,7 @@ export class Actor {
   }
 
   #explained(instance: Instance, exit: InstanceExit): LastExit {
-    void this.#follow(instance.remove(async () => this.#tools.devices.release(this.name)), 'what is left of its instance cannot be taken away');
+    void this.#follow(instance.remove(async () => this.#tools.devices.release(this.name, this.#tools.isHeld(this.name))), 'what is left of its instance cannot be taken away');
     return { ...exit, reason: explainEnd(exit, instance.asked, this.#profile.settings.stopSignal, this.#stopTimeoutMs(instance)) };
   }
 

@@ -99,6 +99,37 @@ test('apps that are taken over keep their devices, and those of others are taken
   assert.equal(rebooted.devices.held.has('survey') !== rebooted.devices.held.has('radio'), true);
 });
 
+test('an app that is updated has its devices again, whoever waits for them', async () => {
+  const { supervisor, clock, runtime } = await booted(two);
+  await assert.rejects(supervisor.start('survey'));
+  supervisor.hold(['radio']);
+  await supervisor.halt(['radio']);
+  await clock.advance(0);
+  assert.deepEqual([runtime.of('survey').length, runtime.log.includes('reserve radio')], [0, true]);
+  const released = supervisor.release(['radio']);
+  while (!(await isOver(released))) await clock.advance(1000);
+  assert.deepEqual(['radio', 'survey'].map((app) => runtime.of(app).length), [1, 0]);
+});
+
+for (const [what, row] of [['does not start again', 'stopped'], ['is removed', 'running']] as const) {
+  test(`what was reserved for an app in an update goes to the one that waits if the app ${what}`, async () => {
+    const { supervisor, clock, runtime, store } = await booted(two);
+    await assert.rejects(supervisor.start('survey'));
+    supervisor.hold(['radio']);
+    await supervisor.halt(['radio']);
+    if (row === 'stopped') {
+      await supervisor.stop('radio');
+      const released = supervisor.release(['radio']);
+      while (!(await isOver(released))) await clock.advance(1000);
+    } else {
+      store.rows.delete('radio');
+      supervisor.withdraw('radio');
+    }
+    await clock.advance(0);
+    assert.equal(runtime.of('survey').length, 1);
+  });
+}
+
 test('an update that halts one that waits takes it out of the queue, and its release lets it ask again', async () => {
   const { supervisor, clock, devices } = await booted(two);
   await assert.rejects(supervisor.start('survey'));

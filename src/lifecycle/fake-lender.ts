@@ -23,6 +23,7 @@ export class FakeLender implements DeviceLender {
       if (holder === undefined || holder === app) continue;
       if (this.failing.has(device)) return { kind: 'refused', device, holder };
       this.queue.set(app, devices);
+      this.held.delete(app);
       return { kind: 'queued', device, holder };
     }
     this.queue.delete(app);
@@ -44,7 +45,11 @@ export class FakeLender implements DeviceLender {
     return (this.held.get(app) ?? []).map(({ device, path, access }) => ({ app, device, path, access, present: true }));
   }
 
-  release(app: string): Promise<void> {
+  release(app: string, reserved = false): Promise<void> {
+    if (reserved) {
+      if (this.held.has(app)) this.#log.push(`reserve ${app}`);
+      return Promise.resolve();
+    }
     if (this.held.delete(app)) this.#log.push(`return ${app}`);
     this.#tellDue();
     return Promise.resolve();

@@ -148,7 +148,11 @@ class AppSupervisor implements Supervisor {
       (name) => this.#holds.isReleased(name, found),
       async (app) => {
         this.#holds.end(app.name);
-        await app.rejoin();
+        try {
+          await app.rejoin();
+        } finally {
+          await this.#giveBack(app);
+        }
       },
     );
     if (this.#closing.signal.aborted) return;
@@ -179,8 +183,10 @@ class AppSupervisor implements Supervisor {
   }
 
   withdraw(name: string): void {
-    this.#requireGone(this.#app(name));
+    const app = this.#app(name);
+    this.#requireGone(app);
     this.#apps.delete(name);
+    void this.#giveBack(app);
   }
 
   announce(news: News): void {
@@ -267,6 +273,11 @@ class AppSupervisor implements Supervisor {
   /** At a shutdown, what an app gives back goes to nobody. */
   #deviceDue(name: string): void {
     if (!this.#closing.signal.aborted) this.#apps.get(name)?.deviceDue();
+  }
+
+  /** An app that does not run after an update, or is gone: what was reserved for it is anybody's. */
+  async #giveBack(app: App): Promise<void> {
+    if (app.instanceId === undefined) await this.#options.devices.release(app.name);
   }
 
   #close(why: string): void {
