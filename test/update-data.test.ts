@@ -1,6 +1,6 @@
 /** What updates do with the data of apps, with the images that were before, and with versions older than what has run well. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from 'node:test';
 import { digestHex } from '../src/lib/digest.ts';
@@ -16,9 +16,10 @@ function writer(name: string, version: string, { script = '', annotations }: Pic
   return app(name, version, { script: `echo ${version} >> /data/log; ${script} exec sleep 1000`, annotations: { data: '/data', ...annotations } });
 }
 
-/** What it has written. */
+/** What it has written so far. */
 function written(device: UpdateDevice, name: string): string {
-  return readFileSync(join(device.data(name), 'log'), 'utf8').trim().replaceAll('\n', ' ');
+  const log = join(device.data(name), 'log');
+  return existsSync(log) ? readFileSync(log, 'utf8').trim().replaceAll('\n', ' ') : '';
 }
 
 const fails = { script: 'sleep 0.1; exit 3;' } as const;

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { serveAppBuses, type AppBuses } from '../dbus/index.ts';
 import { serveNative } from '../http/index.ts';
 import { declaredDevices, hostPlaces, Lender, readDeclarations } from '../devices/index.ts';
-import { hostArchitectures, type WorkerCommand } from '../image/index.ts';
+import { hostArchitectures } from '../image/index.ts';
 import { systemClock } from '../lib/clock.ts';
+import type { Command } from '../lib/confinement.ts';
 import { asBerthError, BerthError } from '../lib/errors.ts';
 import type { Journal } from '../lib/journal.ts';
 import { takeLock } from '../lib/lock.ts';
@@ -17,6 +18,7 @@ import { configDirectory, type Config } from './config.ts';
 import { examineHost } from './doctor.ts';
 import { openLauncher } from './launcher.ts';
 import { openRulings } from './rulings.ts';
+import { ConfinedWorkers, type WorkerPrograms } from './workers.ts';
 
 export interface Daemon {
   /** Resolves when every app that should run was tried. */
@@ -29,7 +31,7 @@ export interface DaemonOptions {
   readonly config: Config;
   readonly version: string;
   /** How to start the children that unpack payloads and copy data, and the relay to the system bus. */
-  readonly workers: { readonly unpack: WorkerCommand; readonly copy: WorkerCommand; readonly relay: WorkerCommand };
+  readonly workers: WorkerPrograms & { readonly relay: Command };
   readonly journal: Journal;
 }
 
@@ -44,6 +46,7 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
   const undeleted = (error: unknown): void => {
     journal('warning', `what is no longer needed could not be deleted yet: ${asBerthError(error).message}`);
   };
+  const confined = new ConfinedWorkers(workers, config.ids, store);
   await store.clearStaging().catch(undeleted);
   const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   // Before anybody looks at which images the apps have.
@@ -86,8 +89,7 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
     store,
     lifecycle: supervisor,
     ready: supervisor.tookOver,
-    unpackWorker: workers.unpack,
-    copyWorker: workers.copy,
+    workers: confined,
     limits: config.limits,
     rules: config.updates,
     architectures: config.architectures ?? hostArchitectures(),
@@ -163,6 +165,7 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
       // After an orderly shutdown nobody is left to exchange anything.
       if (supervisor.list().every((app) => app.instance === undefined)) await exchange.retain(new Set());
       await runtime.close();
+      await confined[Symbol.asyncDispose]();
       store.close();
       lock[Symbol.dispose]();
     },

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { asBerthError, errorTable } from '../lib/errors.ts';
 import { stderrJournal } from '../lib/journal.ts';
@@ -14,7 +14,7 @@ const copyFlag = '--copy-worker';
 const smallHeap = ['--max-semi-space-size=1', '--max-old-space-size=32', '--single-threaded-gc'];
 
 /** How a daemon starts its children. Without the daemon's own flags: they keep it small, a child is to be quick. */
-function workerCommands(program: string): DaemonOptions['workers'] {
+function workerPrograms(program: string): DaemonOptions['workers'] {
   const isBuilt = !program.endsWith('.ts');
   const unpackProgram = isBuilt ? 'berthd-unpack.cjs' : '../image/unpack-program.ts';
   const relayProgram = isBuilt ? 'berthd-relay.cjs' : '../dbus/relay-program.ts';
@@ -22,6 +22,7 @@ function workerCommands(program: string): DaemonOptions['workers'] {
     unpack: { command: process.execPath, args: [join(import.meta.dirname, unpackProgram)] },
     relay: { command: process.execPath, args: [...smallHeap, join(import.meta.dirname, relayProgram)] },
     copy: { command: process.execPath, args: [program, copyFlag] },
+    files: [process.execPath, isBuilt ? dirname(program) : join(import.meta.dirname, '../..')],
   };
 }
 
@@ -66,7 +67,7 @@ async function main(args: readonly string[]): Promise<void> {
   const stop = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
   });
-  const daemon = await startDaemon({ config, version, workers: workerCommands(process.argv[1]!), journal });
+  const daemon = await startDaemon({ config, version, workers: workerPrograms(process.argv[1]!), journal });
   journal('notice', `berthd ${version} is ready`);
   await Promise.race([daemon.booted, stop]);
   journal('notice', `berthd ends on ${await stop}; the apps go on`);

@@ -118,11 +118,10 @@ export class BundleWriter {
     }
   }
 
-  /** What is left on the file system of the bundle for this process. */
+  /** What is left on the file system of the bundle, without what is kept for its administrator. */
   free(): Free {
-    const { bfree, bavail, bsize, files, ffree } = statfsSync(this.#bundle);
-    const blocks = process.geteuid?.() === 0 ? bfree : bavail;
-    return { bytes: blocks * bsize, inodes: files === 0 ? undefined : ffree };
+    const { bavail, bsize, files, ffree } = statfsSync(this.#bundle);
+    return { bytes: bavail * bsize, inodes: files === 0 ? undefined : ffree };
   }
 
   #place(path: string): string {

@@ -1,20 +1,23 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { finished, type Duplex, type Readable, type Writable } from 'node:stream';
+import { chown } from 'node:fs/promises';
 import * as v from 'valibot';
 import { parseDigest } from '../lib/digest.ts';
 import { asBerthError, BerthError, errorTable, type ErrorCode } from '../lib/errors.ts';
+import type { Command } from '../lib/confinement.ts';
 import type { TrustPolicy } from '../trust/index.ts';
 import type { Admission, Terms } from './admission.ts';
 import { emptyDirectory } from './byte-source.ts';
 import { parseControl } from './control.ts';
 import { gateDescriptor, Gatekeeper } from './gatekeeper.ts';
 import { maxToldBytes, packageDirectory } from './payload.ts';
+import { takeOver } from './take-over.ts';
 import type { PackageLimits, PackageReport, PayloadReport } from './types.ts';
 
 /** How to start the program that calls `unpackWorkerMain`. */
-export interface WorkerCommand {
-  readonly command: string;
-  readonly args: readonly string[];
+export interface WorkerCommand extends Command {
+  /** User and group of the host as which it works; undefined: as the caller. */
+  readonly user?: number;
 }
 
 export interface UnpackPayloadOptions {
@@ -79,13 +82,17 @@ const answerSchema = v.union([
  */
 export async function unpackPayloadInChild(source: Readable, target: string | undefined, options: UnpackPayloadOptions): Promise<PayloadReport> {
   const { worker, limits, trust, admit = () => ({}) } = options;
+  // Below it, the child may do as it likes.
+  if (target !== undefined && worker.user !== undefined) await chown(target, worker.user, worker.user);
   const child = spawn(worker.command, [...worker.args], { stdio: ['pipe', 'pipe', 'pipe', 'pipe'], env: { ...process.env, ...workerEnvironment } });
   const gatekeeper = new Gatekeeper(admit);
   const job = { limits, ...(target === undefined ? {} : { target }), ...(trust === undefined ? {} : { trust }) };
   try {
     const said = await converse(child, source, options, async () => gatekeeper.serve(child.stdio[gateDescriptor] as Duplex, job));
     gatekeeper.requireNoRefusal();
-    return gatekeeper.hold(payloadFrom(said, target));
+    const report = gatekeeper.hold(payloadFrom(said, target));
+    if (target !== undefined && worker.user !== undefined) takeOver(target, report.packages.length);
+    return report;
   } catch (error) {
     if (target !== undefined) await emptyDirectory(target);
     throw error;

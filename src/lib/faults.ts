@@ -15,6 +15,12 @@ import { isErrno } from './errors.ts';
 /** The functions of `lib/durable.ts`, and a transaction of the database. */
 export type DurableOperation = 'publish' | 'remove' | 'replace' | 'sync' | 'syncfs' | 'transaction';
 
+/** Where they are told, if they are: children must get there too. */
+export function faultDirectory(): readonly string[] {
+  const directory = process.env['BERTH_TEST_FAULTS'];
+  return directory === undefined ? [] : [directory];
+}
+
 /** @throws the error of the system that a test wants in place of this operation */
 export function failIfTold(operation: DurableOperation, path: string | Buffer): void {
   const directory = process.env['BERTH_TEST_FAULTS'];

@@ -2,7 +2,7 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import * as v from 'valibot';
-import type { WorkerCommand } from '../image/index.ts';
+import type { Command } from '../lib/confinement.ts';
 import { BerthError, errorTable, type ErrorCode } from '../lib/errors.ts';
 
 /** Upper bounds of what is copied; one more is refused as `too_large`. */
@@ -29,7 +29,7 @@ export interface CopyReport {
 
 export interface CopyOptions {
   /** How to start the program that calls `copyWorkerMain` with the arguments after these. */
-  readonly worker: WorkerCommand;
+  readonly worker: Command & Partial<Disposable>;
   /** Directory that an app may be changing. If there is none, the copy is none either. */
   readonly from: string;
   /** On the same file system or another; what is there already is made to match. Its parent must be there. */
@@ -79,6 +79,7 @@ export function openCopy(options: CopyOptions): DataCopy {
 
 class ChildCopy implements DataCopy {
   readonly #from: string;
+  readonly #worker: CopyOptions['worker'];
   readonly #signal: AbortSignal | undefined;
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #answers: AsyncIterator<string>;
@@ -90,6 +91,7 @@ class ChildCopy implements DataCopy {
 
   constructor({ worker, from, to, limits, signal }: CopyOptions) {
     this.#from = from;
+    this.#worker = worker;
     this.#signal = signal;
     const child = spawn(worker.command, [...worker.args, JSON.stringify({ from, to, limits })], {
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -138,6 +140,7 @@ class ChildCopy implements DataCopy {
     this.#signal?.removeEventListener('abort', this.#kill);
     this.#kill();
     await this.#end;
+    this.#worker[Symbol.dispose]?.();
   }
 }
 

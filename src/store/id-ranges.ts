@@ -48,7 +48,9 @@ export class IdRanges {
 
   /** Apps of which nothing is there any more have no range. Not while a package is being unpacked, whose app is not named yet. */
   free(): void {
-    this.#sql.run(`DELETE FROM id_ranges WHERE app NOT IN (${inUse})`);
+    const free = `app NOT IN (${inUse})`;
+    // Nothing is written without need.
+    if (this.#sql.all(`SELECT app FROM id_ranges WHERE ${free}`).length > 0) this.#sql.run(`DELETE FROM id_ranges WHERE ${free}`);
   }
 
   #allot(app: string): number {

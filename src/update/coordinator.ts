@@ -63,8 +63,8 @@ class Coordinator implements UpdateCoordinator {
 
   async plan(payload: Readable, options: UpdateOptions): Promise<UpdatePlan> {
     payload.on('error', () => undefined);
-    const { unpackWorker, limits, ready } = this.#options;
-    const { packages } = await this.#payloads.run(async () => unpackPayloadInChild(payload, undefined, { worker: unpackWorker, limits }));
+    const { workers, limits, ready } = this.#options;
+    const { packages } = await this.#payloads.run(async () => unpackPayloadInChild(payload, undefined, { worker: await workers.unpack(), limits }));
     await ready;
     return judgeAndPlan(this.#options, this.#candidates(packages), options, { stored: false });
   }
@@ -300,14 +300,14 @@ class Coordinator implements UpdateCoordinator {
   }
 
   async #receive(payload: Readable, run: UpdateRun, { payloadBytes }: InstallOptions, signal: AbortSignal): Promise<{ readonly candidates: readonly Candidate[] } & AsyncDisposable> {
-    const { store, unpackWorker, limits } = this.#options;
+    const { store, workers, limits } = this.#options;
     run.enter('receiving');
     // What is packed is no smaller unpacked, but for what is there already.
     requireRoom({ bytes: payloadBytes ?? 1, inodes: 3 }, await freeRoom(store.root), 'for this payload');
     const staging = await store.stage();
     try {
       const { packages } = await unpackPayloadInChild(payload, staging.path, {
-        worker: unpackWorker,
+        worker: await workers.unpack(),
         limits,
         signal,
         admit: ({ name }) => ({ idBase: store.idRange(name) }),

@@ -109,7 +109,7 @@ class Bench {
       store: this.store,
       lifecycle: { announce: ({ message }: { readonly message: string }) => this.told.push(message) } as unknown as UpdatesOptions['lifecycle'],
       ready: Promise.resolve(),
-      unpackWorker: { command: process.execPath, args: ['-e', answering] },
+      workers: { unpack: async () => Promise.resolve({ command: process.execPath, args: ['-e', answering] }), copy: async () => Promise.reject(new Error('nothing is copied')) },
       limits: defaultLimits,
       architectures: [],
       rule: () => ({ entitlement: { rights: defaultRights, degrade: false, origin: 'here' }, declared: [] }),

@@ -52,13 +52,13 @@ export class FolderVisit {
 
   /** What a file holds: it is read and checked to its end. */
   async #inspect(file: FolderFile): Promise<readonly Found[]> {
-    const { unpackWorker, limits, architectures, rule, clock } = this.#options;
+    const { workers, limits, architectures, rule, clock } = this.#options;
     if (this.#signal.aborted) return [];
     const stream = createReadStream(file.path);
     // One that cannot be opened is told by what reads it.
     stream.on('error', () => undefined);
     try {
-      const { kind, packages } = await unpackPayloadInChild(stream, undefined, { worker: unpackWorker, limits, signal: this.#signal });
+      const { kind, packages } = await unpackPayloadInChild(stream, undefined, { worker: await workers.unpack(), limits, signal: this.#signal });
       if (file.kind === 'package' && kind !== 'package') throw new BerthError('bad_package', 'it is an archive of packages; name it .tar or .swu');
       return packages.map((item) => {
         const candidate = candidateOf(item, { architectures, rule, now: clock.now() });

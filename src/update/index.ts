@@ -7,7 +7,7 @@ export type { Folders, FoldersOptions } from './folders.ts';
 export { defaultRules } from './rules.ts';
 export type { UpdateRules } from './rules.ts';
 export { parseWindow } from './window.ts';
-export type { UpdatesOptions } from './tools.ts';
+export type { UpdatesOptions, Workers } from './tools.ts';
 export type { Provided } from './dependencies.ts';
 export { readPlatform } from './platform.ts';
 export { preload } from './preload.ts';

@@ -1,10 +1,19 @@
 import type { LaunchSettings, PackageLimits, WorkerCommand } from '../image/index.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Command } from '../lib/confinement.ts';
 import type { Journal } from '../lib/journal.ts';
 import type { Lifecycle, Ruling } from '../lifecycle/index.ts';
 import type { AppRow, ImageRow, WritableStore } from '../store/index.ts';
 import type { Provided } from './dependencies.ts';
 import type { UpdateRules } from './rules.ts';
+
+/** How to start the children that do what berthd itself should not. */
+export interface Workers {
+  /** Unpacks payloads. */
+  unpack(): Promise<WorkerCommand>;
+  /** Copies an app's data between two directories, which are there. Its namespaces last until it is disposed of. */
+  copy(app: string, from: string, to: string): Promise<Command & Disposable>;
+}
 
 /** What updates work with. */
 export interface UpdatesOptions {
@@ -12,9 +21,7 @@ export interface UpdatesOptions {
   readonly lifecycle: Lifecycle;
   /** Resolves when the lifecycle knows what runs from before. */
   readonly ready: Promise<void>;
-  /** How to start the unpacking child, and the one that copies data. */
-  readonly unpackWorker: WorkerCommand;
-  readonly copyWorker: WorkerCommand;
+  readonly workers: Workers;
   readonly limits: PackageLimits;
   readonly rules: UpdateRules;
   readonly architectures: readonly string[];

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { verifyImage } from '../image/index.ts';
 import { removeTree, syncFileSystem } from '../lib/durable.ts';
@@ -6,7 +7,7 @@ import { formatDuration } from '../lib/units.ts';
 import type { BerthEvent } from '../lifecycle/index.ts';
 import { openCopy, type AppRow, type DataCopy, type MemberRow, type UpdateEnd } from '../store/index.ts';
 import type { Candidate } from './candidate.ts';
-import { makeDataDirectories } from './data.ts';
+import { makeDataDirectories, makeGeneration } from './data.ts';
 import { newDeadline, type Deadline } from './deadline.ts';
 import { floorAfter } from './floors.ts';
 import type { UpdateRecord } from './record.ts';
@@ -71,7 +72,7 @@ export class UpdateRun {
 
   /** Begins the copies of data and lets the first pass run while the apps do. */
   async copy(members: readonly MemberRow[], plan: UpdatePlan, signal: AbortSignal): Promise<readonly DataCopy[]> {
-    const { store, copyWorker, rules } = this.#options;
+    const { store, workers, rules } = this.#options;
     const copied = new Set(plan.apps.filter(({ snapshot }) => snapshot === 'copy').map(({ app }) => app));
     const copies: DataCopy[] = [];
     try {
@@ -81,9 +82,12 @@ export class UpdateRun {
         // Left over from an update that was cut short.
         await removeTree(to);
         if (!copied.has(app)) continue;
+        const from = store.dataPath(app, oldGeneration);
+        if (!existsSync(from)) continue;
+        await makeGeneration(to, store.idRange(app));
         const copy = openCopy({
-          worker: copyWorker,
-          from: store.dataPath(app, oldGeneration),
+          worker: await workers.copy(app, from, to),
+          from,
           to,
           limits: { bytes: rules.snapshotBytes, entries: maxCopyEntries, depth: maxCopyDepth },
           signal,

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -9,6 +9,8 @@ export class Faults {
   readonly #directory = mkdtempSync(join(tmpdir(), 'berth-faults-'));
 
   constructor(t: TestContext) {
+    // Children of berthd are nobody there, and note what they do too.
+    chmodSync(this.#directory, 0o777);
     t.after(() => {
       // The daemon, which is taken away later, may write in it meanwhile.
       rmSync(this.#directory, { recursive: true, maxRetries: 10 });
@@ -26,7 +28,8 @@ export class Faults {
    */
   arm(fault: string): void {
     this.disarm();
-    rmSync(this.#operations, { force: true });
+    writeFileSync(this.#operations, '');
+    chmodSync(this.#operations, 0o666);
     writeFileSync(this.#fault, fault);
   }
 

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, writeFileSync, writeSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, writeFileSync, writeSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { until } from './berthd.ts';
@@ -18,6 +18,8 @@ export class SmallDisk {
   /** @param size as `truncate -s` takes it @param options of `mkfs.ext4`; nothing is kept back for root unless they say so */
   constructor(t: TestContext, size: string, options: readonly string[] = []) {
     const directory = mkdtempSync('/var/tmp/berth-disk-');
+    // Containers pass through here.
+    chmodSync(directory, 0o711);
     this.path = join(directory, 'disk');
     this.#image = join(directory, 'image');
     mkdirSync(this.path);
