@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { run } from '../lib/process.ts';
 import { now, party, pemOf } from './fixtures.ts';
 import { crlOf } from './forge.ts';
 import { readAuthorities } from './index.ts';
@@ -71,20 +72,35 @@ test('a broken file is told with its key, and disables only its own authority', 
     'until': ['certificate: acme.pem\napps: []\nuntil: soon', /until: not a time/],
     'until-date': ['certificate: acme.pem\napps: []\nuntil: 2030-13-01', /until: not a time/],
     'need': ['certificate: acme.pem\napps: []\ncountersigners: [{ need: 2, of: [a] }]', /countersigners\.0: `need` is more/],
+    'small-key': ['certificate: small.pem\napps: []', /RSA with a key of 1024 bits/],
+    'no-certificate-in-it': ['certificate: empty.pem\napps: []', /authority no-certificate-in-it: certificate|cannot be read/],
     'crl': ['certificate: acme.pem\napps: []\ncrls: [acme.pem]', /X509 CRL/],
     'yaml': ['certificate: [', /./],
     'Name': ['certificate: acme.pem\napps: []', /"Name" is not a name of an authority/],
   };
   const path = await directory({ ...Object.fromEntries(Object.entries(broken).map(([name, [text]]) => [`${name}.yaml`, text])), 'good.yaml': 'certificate: acme.pem\napps: [web]' });
+  await writeFile(join(path, 'empty.pem'), '-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n');
+  const { code, stderr } = await run('openssl', ['req', '-x509', '-newkey', 'rsa:1024', '-nodes', '-subj', '/CN=small', '-keyout', '/dev/null', '-out', join(path, 'small.pem')]);
+  assert.equal(code, 0, stderr);
   await writeFile(join(root, 'outside.pem'), pemOf(acme));
   await symlink(join(root, 'outside.pem'), join(path, 'link.pem'));
-  const { authorities, faults } = await readAuthorities(path);
-  assert.deepEqual(authorities.map(({ name }) => name), ['good']);
-  assert.deepEqual(faults.map(({ name }) => name).toSorted(), Object.keys(broken).toSorted());
-  for (const { name, message } of faults) {
-    assert.match(message, broken[name]![1]);
-    assert.ok(message.includes(`${name}.yaml`), message);
+  for (const thorough of [false, true]) {
+    const { authorities, faults } = await readAuthorities(path, { thorough });
+    assert.deepEqual(authorities.map(({ name }) => name), ['good']);
+    assert.deepEqual(faults.map(({ name }) => name).toSorted(), Object.keys(broken).toSorted());
+    for (const { name, message } of faults) {
+      assert.match(message, broken[name]![1]);
+      assert.ok(message.includes(`${name}.yaml`), message);
+    }
   }
+});
+
+test('a revocation list that says only a part is found by a thorough look', async () => {
+  const path = await directory({ 'part.crl': await crlOf(acme, { thisUpdate: now, nextUpdate: now + 1000, criticalExtension: '2.5.29.27' }), 'acme.yaml': 'certificate: acme.pem\napps: [web]\ncrls: [part.crl]' });
+  assert.equal((await readAuthorities(path)).authorities.length, 1);
+  const { authorities, faults } = await readAuthorities(path, { thorough: true });
+  assert.equal(authorities.length, 0);
+  assert.match(faults[0]!.message, /critical extension/);
 });
 
 test('a directory that is missing has no authorities', async () => {

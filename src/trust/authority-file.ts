@@ -1,9 +1,12 @@
+import { X509Certificate, type KeyObject } from 'node:crypto';
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import * as v from 'valibot';
 import { asBerthError, BerthError, isErrno } from '../lib/errors.ts';
 import type { Json } from '../lib/json.ts';
 import { parseYamlFile } from '../lib/yaml-file.ts';
+import { algorithmOfKey } from './algorithms.ts';
+import { readPem } from './pem.ts';
 import type { Authority } from './types.ts';
 
 const namePattern = /^[a-z0-9][a-z0-9.-]{0,63}$/;
@@ -50,17 +53,28 @@ export interface AuthorityFiles {
 /** More than a device has, and than crosses well to the child that unpacks. */
 const maxFileBytes = 8 * 1024 * 1024;
 
+export interface AuthorityReading {
+  /**
+   * Certificates and lists are read as when a package is judged, which loads what reads ASN.1 (10 MB). Else only their
+   * kind and the certificates' keys are looked at; one that turns out to be bad later vouches for nothing then.
+   */
+  readonly thorough?: boolean;
+}
+
 /**
  * The authorities of a directory: all `*.yaml` in it, by name; none if it is missing.
  * @throws BerthError if the directory itself cannot be read
  */
-export async function readAuthorities(directory: string): Promise<AuthorityFiles> {
+export async function readAuthorities(directory: string, { thorough = false }: AuthorityReading = {}): Promise<AuthorityFiles> {
   const authorities: Authority[] = [];
   const faults: { name: string; message: string }[] = [];
   for (const fileName of (await yamlFiles(directory)).toSorted()) {
     const [name, path] = [fileName.slice(0, -'.yaml'.length), join(directory, fileName)];
     try {
-      authorities.push(await readFileOf(name, path));
+      const authority = await readFileOf(name, path);
+      if (thorough) (await import('./authority.ts')).readAuthority(authority);
+      else glanceAt(authority);
+      authorities.push(authority);
     } catch (error) {
       const { message } = asBerthError(error);
       faults.push({ name, message: message.includes(path) ? message : `${path}: ${message}` });
@@ -74,7 +88,7 @@ async function readFileOf(name: string, path: string): Promise<Authority> {
   if (!namePattern.test(name)) throw new BerthError('usage', `${path}: "${name}" is ${notAName}`);
   const { certificate, certificates, until, rights, 'stale-crls': staleCrls, crls, ...rest } = await parseYamlFile(schema, await readFile(path, 'utf8'), path);
   const beside = async (key: string, file: string): Promise<string> => await readBeside(path, key, file);
-  const authority: Authority = {
+  return {
     name,
     certificates: await Promise.all((certificate === undefined ? certificates : [certificate]).map((file) => beside('certificates', file))),
     ...rest,
@@ -83,9 +97,20 @@ async function readFileOf(name: string, path: string): Promise<Authority> {
     ...(rights === undefined ? {} : { rights: rights as Json }),
     ...(staleCrls === undefined ? {} : { staleCrls }),
   };
-  const { readAuthority } = await import('./authority.ts');
-  readAuthority(authority);
-  return authority;
+}
+
+/** @throws BerthError `usage`, `untrusted` for certificates and lists that are none, and keys that Berth does not take */
+function glanceAt({ name, certificates, crls }: Authority): void {
+  for (const der of certificates.flatMap((text) => readPem(text, 'CERTIFICATE', `authority ${name}: certificate`))) algorithmOfKey(publicKeyOf(der, name), `authority ${name}: certificate`);
+  for (const text of crls) if (text.includes('-----BEGIN')) readPem(text, 'X509 CRL', `authority ${name}: revocation list`);
+}
+
+function publicKeyOf(certificate: Uint8Array, name: string): KeyObject {
+  try {
+    return new X509Certificate(certificate).publicKey;
+  } catch (error) {
+    throw new BerthError('untrusted', `authority ${name}: the certificate cannot be read: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** A list in DER becomes its base64. */

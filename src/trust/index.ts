@@ -6,7 +6,7 @@ import type { RecallJudgement, RecallList } from './recall-list.ts';
 
 export type * from './types.ts';
 export { readAuthorities } from './authority-file.ts';
-export type { AuthorityFiles } from './authority-file.ts';
+export type { AuthorityFiles, AuthorityReading } from './authority-file.ts';
 export { judgePackage } from './judge.ts';
 export { closeness, isNamedBy } from './names.ts';
 export { recallOf } from './recalled.ts';

@@ -88,7 +88,7 @@ async function verifyFile(path: string, { io }: Context, { values }: Given): Pro
   const { inspectPackage, readSeal } = await import('../../image/index.ts');
   const seal = await readSeal(path);
   const directory = values.get('authorities');
-  const { authorities, faults } = directory === undefined ? { authorities: [], faults: [] } : await readAuthorities(directory);
+  const { authorities, faults } = directory === undefined ? { authorities: [], faults: [] } : await readAuthorities(directory, { thorough: true });
   const signatures = await signaturesOf(seal, authorities);
   const { body } = await openPayload(path, io);
   const { digest } = await inspectPackage(body, { signal: io.signal });
