@@ -123,6 +123,7 @@ test('frames with addresses of others, or for others, go nowhere', options, asyn
   const outsideHears = await town.sniff(town.outside, 'wan', Buffer.from('forged'));
   const honestHears = await town.sniff(town.outside, 'wan', Buffer.from('honest'));
   const victimHears = await town.sniff(other, 'eth0', hardware(attacker.mac));
+  const places = await town.output(town.device, 'bridge', 'fdb', 'show');
   const routes = await town.output(town.device, 'ip', '-6', 'route');
   const by4 = (from: Partial<Ends['from']> = {}, to: Partial<Ends['to']> = {}): Ends => ({ from: { mac: attacker.mac, ip: attacker.ip4, ...from }, to: { mac: gateway.mac, ip: outside.ip4, ...to } });
   const by6 = (from: Partial<Ends['from']> = {}, to: Partial<Ends['to']> = {}): Ends => ({ from: { mac: attacker.mac, ip: attacker.ip6, ...from }, to: { mac: gateway.mac, ip: outside.ip6, ...to } });
@@ -148,6 +149,8 @@ test('frames with addresses of others, or for others, go nowhere', options, asyn
     neighbourAdvertisement(by6({}, { mac: '33:33:00:00:00:01', ip: 'ff02::1' }), gateway.ip6),
     routerAdvertisement(by6({ ip: 'fe80::2' }, { mac: '33:33:00:00:00:01', ip: 'ff02::1' })),
     routerAdvertisement(by6({}, { ip: gateway.ip6 })),
+    // To an address that bridges keep to themselves (IEEE 802.1D), as if the sender were the victim.
+    datagram(by4({ mac: victim.mac }, { mac: '01:80:c2:00:00:0e' }), port, 'forged'),
     datagram(by4(), port, 'honest'),
     datagram(by6(), port, 'honest'),
   );
@@ -156,6 +159,7 @@ test('frames with addresses of others, or for others, go nowhere', options, asyn
   assert.deepEqual([outsideHears, victimHears], [[], []]);
   for (const address of [victim.ip4, victim.ip6]) assert.match(await town.output(town.device, 'ip', 'neighbour', 'show', address), new RegExp(victim.mac));
   assert.equal(await town.output(town.device, 'ip', '-6', 'route'), routes);
+  assert.equal(await town.output(town.device, 'bridge', 'fdb', 'show'), places);
 });
 
 test('an app connects only to what is on its list, and to its name servers', options, async (t) => {

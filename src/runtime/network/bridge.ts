@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { formatNetwork, type IpNetwork } from '../../lib/ip.ts';
 import { readIfThere } from '../files.ts';
-import { gatewayOf, linkAddress } from './attachment.ts';
+import { gatewayOf, linkAddress, type Plug } from './attachment.ts';
 import type { NetworkPlan } from './plan.ts';
 import { runTool } from './tools.ts';
 
@@ -54,7 +54,8 @@ export class Bridge {
     const lines = [...link, ...addresses, `link set dev ${name} up`];
     await runTool('ip', ['-batch', '-'], `${lines.join('\n')}\n`);
     // The host learns no routes from apps.
-    if (subnet6 !== undefined) writeFileSync(`${parameters}/ipv6/conf/${name}/accept_ra`, '0');
+    writeFileSync(`${parameters}/ipv4/conf/${name}/accept_redirects`, '0');
+    if (subnet6 !== undefined) for (const setting of ['accept_ra', 'accept_redirects']) writeFileSync(`${parameters}/ipv6/conf/${name}/${setting}`, '0');
   }
 
   /** Has the host forward packets, if it does not: rules must stand by then that keep it to the apps'. */
@@ -73,9 +74,12 @@ export class Bridge {
     await removeDevice(this.#plan.name);
   }
 
-  /** Keeps a port of the bridge from exchanging frames with other ports (bridge(8), `isolated`). */
-  async isolate(port: string): Promise<void> {
-    await runTool('bridge', ['link', 'set', 'dev', port, 'isolated', 'on']);
+  /**
+   * Keeps a port of the bridge from exchanging frames with other ports, and has the bridge know what is there instead of
+   * learning it from frames (bridge(8)): it learns from some that no rule sees, those for the bridge itself.
+   */
+  async isolate({ port, mac }: Plug): Promise<void> {
+    await runTool('bridge', ['-batch', '-'], `link set dev ${port} isolated on learning off flood off\nfdb replace ${mac} dev ${port} master static\n`);
   }
 }
 

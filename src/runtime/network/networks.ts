@@ -121,9 +121,10 @@ export class Networks {
     const plugins = new Plugins(this.#options.plugins);
     await this.#bridge.open();
     const result = await plugins.call('ADD', bridgeConfig(this.#plan, reserved), reserved.id, namespace);
-    const attachment: Attachment = { ...reserved, plug: plugOf(this.#plan, result) };
+    const plug = plugOf(this.#plan, result);
+    const attachment: Attachment = { ...reserved, plug };
     this.#keep(attachment);
-    await this.#bridge.isolate(attachment.plug!.port);
+    await this.#bridge.isolate(plug);
     const bandwidth = bandwidthConfig(this.#plan, attachment, result);
     if (bandwidth !== undefined) await plugins.call('ADD', bandwidth, attachment.id, namespace);
     await this.#open();

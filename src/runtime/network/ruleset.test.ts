@@ -36,6 +36,7 @@ test('frames of an app pass with its own hardware and IP addresses only, judged 
     'ip6 saddr fd00::7 accept',
     'counter drop',
   ]);
+  assert.deepEqual(chain(text, 'bridge', 'input').slice(1), ['iifname { "vetha", "vethb" } ether daddr 01:80:c2:00:00:00-01:80:c2:00:00:0f counter drop']);
   assert.deepEqual(chain(text, 'bridge', 'forward').slice(1), ['iifname { "vetha", "vethb" } drop', 'oifname { "vetha", "vethb" } drop']);
 });
 

@@ -52,6 +52,8 @@ function bridgeTable(plan: BridgePlan, plugged: readonly Plugged[]): readonly st
       'type filter hook prerouting priority -300; policy accept;',
       ...verdictMap('iifname', plugged.map((attachment) => [quote(attachment.plug.port), `jump ${chainOf(attachment)}`])),
     ]),
+    // Frames for bridges themselves (IEEE 802.1D, table 7-10) pass by `prerouting`.
+    ...block('chain input', ['type filter hook input priority -300; policy accept;', ...(ports === '' ? [] : [`iifname { ${ports} } ether daddr 01:80:c2:00:00:00-01:80:c2:00:00:0f counter drop`])]),
     // Isolated ports exchange no frames anyway; this holds if somebody clears the flag.
     ...block('chain forward', ['type filter hook forward priority -300; policy accept;', ...(ports === '' ? [] : [`iifname { ${ports} } drop`, `oifname { ${ports} } drop`])]),
     ...plugged.flatMap((attachment) => block(`chain ${chainOf(attachment)}`, ownFrames(plan, attachment))),
