@@ -142,7 +142,8 @@ test('an app that tries all ways out finds none, and the app beside runs on', op
     daemon: daemon.pid, bystander: bystander.instance!.pid, directory: daemon.directory, socket: daemon.socket, abstract, ipc, disk: [254, 0],
     data: `${daemon.root}/data/bystander/1/data/secret`, bus: `${daemon.runDir}/apps/bystander/bus`, keyctl: process.arch === 'x64' ? 250 : 219,
   };
-  const capabilities = { bounding: ['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_FOWNER', 'CAP_KILL', 'CAP_NET_BIND_SERVICE', 'CAP_SETGID', 'CAP_SETUID'] };
+  const all = ['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_FOWNER', 'CAP_KILL', 'CAP_NET_BIND_SERVICE', 'CAP_SETGID', 'CAP_SETUID'];
+  const capabilities = { bounding: all, effective: all, permitted: all };
   await install({
     name: 'attacker',
     files: { 'attack.py': program },
@@ -151,8 +152,8 @@ test('an app that tries all ways out finds none, and the app beside runs on', op
     oci: { process: { user: { uid: 0, gid: 0 }, args: ['/usr/bin/python3', '/attack.py'], env: ['PATH=/bin', `HOST=${JSON.stringify(host)}`], cwd: '/', capabilities } },
   });
   const lines = await until(async () => {
-    const all = await logged('attacker');
-    return all.length > 0 && !all.at(-1)!.partial && all;
+    const output = await logged('attacker');
+    return output.length > 0 && !output.at(-1)!.partial && output;
   });
   const answers = JSON.parse(lines.map(({ text }) => text).join('')) as Record<string, string>;
   assert.deepEqual(Object.entries(answers).filter(([probe, answer]) => !isExpected(probe, answer)), []);

@@ -68,7 +68,7 @@ export function openLauncher({ store, runtime, exchange, rulings, openBus }: Lau
             importPaths,
             busPath,
           });
-          return { id, app: app.name, config: loan === undefined ? config : withLoan(config, loan), network: extras.network, hostPaths: extras.hostPaths, busNames: extras.busNames };
+          return { id, app: app.name, config: loan === undefined ? config : withLoan(config, loan), network: extras.network, hostPaths: extras.hostPaths, busNames: extras.busNames, limits: { blockIo: extras.blockIo } };
         },
       };
     },

@@ -33,6 +33,17 @@ describe('the limits of an app', () => {
     assert.deepEqual(limitsOf({ linux: { resources: { memory: { limit: 64 * MiB, swap: 80 * MiB } } } }), { memoryBytes: 64 * MiB, swapBytes: 16 * MiB });
   });
 
+  it('are a weight of block I/O, and rates on each disk', () => {
+    const limits = { swapBytes: 0, blockIo: { weight: 200, readBytes: 1000, writeOperations: 5 } };
+    const show = (version: 1 | 2): readonly string[] => groupSettings(version, limits, ['8:0', '259:1']).map(({ part = 'all', file, value }) => `${part} ${file} ${value}`);
+    assert.deepEqual(show(1), [
+      'all blkio.weight 200', 'all blkio.bfq.weight 200',
+      'app blkio.throttle.read_bps_device 8:0 1000', 'app blkio.throttle.read_bps_device 259:1 1000',
+      'app blkio.throttle.write_iops_device 8:0 5', 'app blkio.throttle.write_iops_device 259:1 5',
+    ]);
+    assert.deepEqual(show(2), ['all io.weight default 200', 'all io.bfq.weight default 200', 'all io.max 8:0 rbps=1000 wiops=5', 'all io.max 259:1 rbps=1000 wiops=5']);
+  });
+
   it('are none where the config has none, or 0, or -1', () => {
     for (const config of [{}, { memory: { limit: -1, swap: -1 }, pids: { limit: 0 }, cpu: { quota: -1 } }]) assert.deepEqual(written(1, config), []);
     assert.deepEqual(groupSettings(2, limitsOf({})), []);

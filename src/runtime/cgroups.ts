@@ -57,8 +57,8 @@ export class Cgroups {
   limit(app: string, limits: GroupLimits): void {
     const group = this.#group(app);
     if (this.#layout.version === 2) this.#handDown();
-    for (const { controller, file, value, optional } of groupSettings(this.#layout.version, limits)) {
-      const path = controllerFile(this.#layout, controller, group, file);
+    for (const { controller, file, value, optional, part } of groupSettings(this.#layout.version, limits, disksOf('/sys/block'))) {
+      const path = controllerFile(this.#layout, controller, part === undefined ? group : this.path(app, part), file);
       if (path === undefined) continue;
       mkdirSync(dirname(path), { recursive: true });
       if (optional === true && !existsSync(path)) continue;
@@ -205,4 +205,9 @@ function subgroups(directory: string): readonly string[] {
     if (isErrno(error, 'ENOENT')) return [];
     throw error;
   }
+}
+
+/** Numbers of the disks (sysfs(5)) that are devices: not of what stands on other disks, such as loop devices. */
+function disksOf(directory: string): readonly string[] {
+  return readdirSync(directory).filter((name) => existsSync(join(directory, name, 'device'))).map((name) => readFileSync(join(directory, name, 'dev'), 'utf8').trim());
 }

@@ -48,7 +48,7 @@ async function createAndStart(room: Room, spec: InstanceSpec, files: BundleFiles
   const log = room.logs.prepare(app);
   const command = { id, places: room.places, files, oci: room.oci, ...(log === undefined ? {} : { log }) };
   const monitor = await startConmon(room.conmon, command, (pid) => {
-    room.cgroups.limit(app, limitsOf(config));
+    room.cgroups.limit(app, limitsOf(config, spec.limits));
     room.cgroups.enterMonitor(app, pid);
   });
   const init = await createdProcess(room, id, files, monitor);

@@ -48,6 +48,14 @@ export interface InstanceSpec {
   readonly hostPaths?: readonly InstanceHostPath[];
   /** Without any, it sees no system bus. */
   readonly busNames?: readonly InstanceBusName[];
+  /** Besides those in `linux.resources` of `config`. */
+  readonly limits?: InstanceLimits;
+}
+
+/** Limits that a config can say only with numbers of the host's disks. */
+export interface InstanceLimits {
+  /** Weight of block I/O against other apps, 1 to 1000, and bytes and operations a second on each disk of the host. */
+  readonly blockIo?: { readonly weight?: number; readonly readBytes?: number; readonly writeBytes?: number; readonly readOperations?: number; readonly writeOperations?: number };
 }
 
 /** What identifies a running instance durably: kept in the database, enough to take it over after a restart. */
