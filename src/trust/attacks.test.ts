@@ -7,6 +7,7 @@ import { OctetString } from '@peculiar/asn1-schema';
 import { BerthError } from '../lib/errors.ts';
 import { hashOids, schemeOids } from './algorithms.ts';
 import { arrayBuffer, parseAsn } from './asn1.ts';
+import { readSignedMessage } from './cms-reader.ts';
 import { addSigner, sign } from './cms-writer.ts';
 import { authority, claim, manifest, now, party, policy, signedBy, type Party } from './fixtures.ts';
 import { tampered } from './forge.ts';
@@ -68,6 +69,8 @@ test('a signature that is left out of the attributes it was made with', async ()
     delete signer.signedAttrs;
   });
   await refused(without, /was not made with the key/);
+  const { attributes } = readSignedMessage(good, 'message').signers[0]!;
+  await refused(without, /may be over signed attributes that were taken out of another signature/, attributes!.bytes);
 });
 
 test('signed attributes twice, with two values, or missing', async () => {

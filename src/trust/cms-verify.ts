@@ -3,7 +3,7 @@ import { BerthError } from '../lib/errors.ts';
 import { checkKeyFits, isGood, type Hash } from './algorithms.ts';
 import type { Certificate } from './certificate.ts';
 import type { SignedMessage, SignerClaim } from './cms-reader.ts';
-import { hex } from './der.ts';
+import { derTags, hex } from './der.ts';
 
 /** A signature that is good, which says nothing yet of who may sign. */
 export interface VerifiedSigner {
@@ -44,6 +44,7 @@ function verifySigner(claim: SignerClaim, sent: readonly Certificate[], known: r
   if (attributes !== undefined && hex(attributes.messageDigest) !== digests.get(claim.hash)) {
     throw new BerthError('untrusted', `${claim.what} is over other content: it was changed after signing, or the signature belongs to something else; sign it again`);
   }
+  if (attributes === undefined && beginsAsAttributes(content)) throw new BerthError('untrusted', `${claim.what} may be over signed attributes that were taken out of another signature`);
   const candidates = candidatesFor(claim, sent, known);
   const certificate = candidates.find((candidate) => isGoodBy(candidate, claim, content));
   if (certificate === undefined) {
@@ -55,6 +56,15 @@ function verifySigner(claim: SignerClaim, sent: readonly Certificate[], known: r
     what: `${claim.what} (${certificate.subject})`,
     ...(attributes?.signedAt === undefined ? {} : { signedAt: attributes.signedAt }),
   };
+}
+
+/**
+ * A signature over signed attributes is also one without attributes over their DER (RFC 5652 section 5.4). So whatever
+ * begins as a SET does is no content for a signature without attributes.
+ */
+function beginsAsAttributes(content: Content): boolean {
+  for (const chunk of content()) if (chunk.length > 0) return chunk[0] === derTags.set;
+  return false;
 }
 
 /** Certificates that the signer's identifier means: those in the message, else known ones. */
