@@ -133,23 +133,29 @@ export class Networks {
   async #unplug(id: string): Promise<void> {
     const attachment = this.#attachments.get(id);
     if (attachment === undefined) return;
-    if (attachment.plug !== undefined) {
-      const plugins = new Plugins(this.#options.plugins);
-      const bandwidth = bandwidthConfig(this.#plan, attachment);
-      if (bandwidth !== undefined) await plugins.call('DEL', bandwidth, id);
-      await plugins.call('DEL', bridgeConfig(this.#plan, attachment), id);
-      // The pair goes with the container's namespace, but some time after the last process.
-      await removeDevice(attachment.plug.port);
-    }
-    rmSync(bundleFiles(this.#places, id).network, { force: true });
-    this.#attachments.delete(id);
     try {
-      if (this.#attachments.size === 0) await this.#close();
-      else await this.#apply();
+      await this.#takeAway(attachment);
+      this.#attachments.delete(id);
+      await (this.#attachments.size === 0 ? this.#close() : this.#apply());
     } catch (error) {
-      // Rules for an address that nobody has do no harm, and the next start of an app tries again.
-      this.#journal('error', `${attachment.app} is off the network, but rules for it remain: ${asBerthError(error).message}`);
+      // A pair of devices ends with the container, and rules for an address that nobody has do no harm: the app is off
+      // the network all the same, and whatever it is that fails, it must not keep the app from being started again.
+      this.#journal('error', `${attachment.app} is off the network, but not all that it had there could be taken away: ${asBerthError(error).message}`);
+    } finally {
+      this.#attachments.delete(id);
+      rmSync(bundleFiles(this.#places, id).network, { force: true });
     }
+  }
+
+  async #takeAway(attachment: Attachment): Promise<void> {
+    const { id, plug } = attachment;
+    if (plug === undefined) return;
+    const plugins = new Plugins(this.#options.plugins);
+    const bandwidth = bandwidthConfig(this.#plan, attachment);
+    if (bandwidth !== undefined) await plugins.call('DEL', bandwidth, id);
+    await plugins.call('DEL', bridgeConfig(this.#plan, attachment), id);
+    // The pair goes with the container's namespace, but some time after the last process.
+    await removeDevice(plug.port);
   }
 
   /** In this order, so that nothing is forwarded before the rules stand. */
