@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { BerthError } from '../lib/errors.ts';
 import { signatureAlgorithms } from './algorithms.ts';
 import { addSigner } from './cms-writer.ts';
 import { authority, claim, manifest, now, party, policy, signedBy } from './fixtures.ts';
 import { judgePackage } from './index.ts';
+import { issueCertificate } from './issue.ts';
+import { signingKey } from './signing-key.ts';
 import type { Claim, TrustPolicy, Vouched } from './types.ts';
 
 const web = { name: 'web', version: '1.0' };
@@ -35,6 +38,18 @@ for (const algorithm of signatureAlgorithms) {
     assert.match(await refusal(claim(signature, Buffer.concat([manifest, Buffer.from('{}\n')])), policy([authority('acme', acme)])), /over other content/);
   });
 }
+
+test('a key that is for RSA-PSS only (RFC 4055 section 1.2)', async () => {
+  for (const { privateKey } of [
+    generateKeyPairSync('rsa-pss', { modulusLength: 3072 }),
+    generateKeyPairSync('rsa-pss', { modulusLength: 3072, hashAlgorithm: 'sha256', mgf1HashAlgorithm: 'sha256' }),
+  ]) {
+    const key = signingKey(privateKey, 'key');
+    const certificate = await issueCertificate({ subject: [['CN', 'acme']], publicKey: key.publicKey, isCa: false, notBefore: now - 1000, notAfter: now + 1000 }, { key });
+    const acme = { key, certificate };
+    assert.equal((await judge(claim(await signedBy(acme)), policy([authority('acme', acme)]))).signers[0]!.algorithm, 'rsa-pss');
+  }
+});
 
 test('a signer with a certificate of a CA is vouched for by the authority that names the CA', async () => {
   const root = await party('root', { isCa: true });

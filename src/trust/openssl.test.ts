@@ -57,7 +57,9 @@ for (const { algorithm, key, sign } of kinds) {
     const pem = await readFile(file('signer.pem'), 'utf8');
     const [{ notBefore }] = parseCertificates(pem, 'signer') as [ReturnType<typeof parseCertificates>[0]];
     const trusted = policy([{ ...authority('acme', await party('other')), certificates: [pem] }], { time: { now: notBefore + 1000, isKnown: true } });
-    for (const more of [[], ['-noattr'], ['-nocerts'], ['-keyid']]) {
+    // On every curve, openssl takes SHA-256 unless told otherwise.
+    const variants = [[], ['-noattr'], ['-nocerts'], ['-keyid'], ...(algorithm.startsWith('ecdsa') ? [['-md', 'sha256'], ['-md', 'sha512']] : [])];
+    for (const more of variants) {
       await must('cms', '-sign', '-binary', '-outform', 'DER', '-signer', 'signer.pem', '-inkey', 'signer.key', ...sign, ...more, '-in', 'manifest', '-out', 'their.p7s');
       const { signers } = await judgePackage(claim(await readFile(file('their.p7s'))), { name: 'web', version: '1' }, trusted, () => 0);
       assert.deepEqual(signers.map(({ subject, algorithm }) => ({ subject, algorithm })), [{ subject: 'CN=signer, O=Acme', algorithm }]);
