@@ -33,7 +33,7 @@ interface Bench {
 async function bench(t: TestContext, declarations: readonly string[]): Promise<Bench> {
   const directory = mkdtempSync(join(tmpdir(), 'berth-lender-'));
   const nodes = join(directory, 'nodes');
-  const places = { dev: nodes, sys: join(directory, 'sys'), udevQueue: join(directory, 'queue') };
+  const places = { dev: nodes, sys: join(directory, 'sys'), proc: join(directory, 'proc'), udevQueue: join(directory, 'queue') };
   for (const path of [nodes, join(places.sys, 'class/usb'), join(directory, 'devices.d')]) mkdirSync(path, { recursive: true });
   writeFileSync(join(directory, 'devices.d/test.yaml'), `devices:\n${declarations.map((entry) => `  - ${entry.replaceAll('NODES', nodes)}\n`).join('')}`);
   await must('mount', '-t', 'tmpfs', 'test', nodes);

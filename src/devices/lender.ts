@@ -5,6 +5,7 @@ import { asBerthError } from '../lib/errors.ts';
 import type { DeviceGrant, DeviceLoan } from '../policy/index.ts';
 import { describePlace } from './declaration.ts';
 import type { Declarations } from './declarations.ts';
+import { inUse } from './in-use.ts';
 import { due, noLeases, release, request, strictest, withdraw, type LeaseAnswer, type LeaseBook, type Terms } from './leases.ts';
 import { lookAt, type HostPlaces } from './look.ts';
 import { numberOf } from './node.ts';
@@ -215,7 +216,7 @@ export class Lender implements DeviceLender {
 
   #look(): readonly Presence[] {
     const { declarations, places } = this.#options;
-    return assign(declarations.all.map((declaration) => [declaration, lookAt(declaration, places)]), declarations.incomplete);
+    return assign(declarations.all.map((declaration) => [declaration, lookAt(declaration, places)]), declarations.incomplete, inUse(places));
   }
 
   #tellReturned(app: string, leases: readonly DeviceGrant[]): void {

@@ -11,11 +11,13 @@ export interface HostPlaces {
   readonly dev: string;
   /** The kernel's objects: `/sys`. */
   readonly sys: string;
+  /** `/proc` */
+  readonly proc: string;
   /** Is there while udev has not yet seen to all that came and went, its links included: `/run/udev/queue` (udev(7)). */
   readonly udevQueue: string;
 }
 
-export const hostPlaces: HostPlaces = { dev: '/dev', sys: '/sys', udevQueue: '/run/udev/queue' };
+export const hostPlaces: HostPlaces = { dev: '/dev', sys: '/sys', proc: '/proc', udevQueue: '/run/udev/queue' };
 
 /** What a declaration leads to now. */
 export interface Sight {

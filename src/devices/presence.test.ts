@@ -42,8 +42,15 @@ test('a device that one declaration names is not lent once more with its class',
 test('the kernel\'s memory and consoles are never lent', () => {
   for (const [major, minor] of [[1, 1], [1, 11], [5, 1]] as const) {
     const [presence] = assign([[declare('x'), { nodes: [node('mem', minor, { major })] }]], false);
-    assert.deepEqual([presence!.nodes, presence!.fault], [[], 'it is the same device as the kernel']);
+    assert.deepEqual([presence!.nodes, presence!.fault], [[], 'it is one of the kernel\'s own']);
   }
+});
+
+test('a device that the machine itself uses is not lent', () => {
+  const disks = declare('disks', { place: { kind: 'class', class: 'block', match: '*' }, type: 'b' });
+  const presences = assign([[declare('disk', { type: 'b' }), { nodes: [node('sda', 0, { type: 'b' })] }], [disks, { nodes: [node('sdb', 1, { type: 'b' }), node('sda', 0, { type: 'b' })] }]], false, ({ minor }) => minor === 0);
+  assert.deepEqual(presences.map(({ nodes }) => nodes.map(({ name }) => name)), [[], ['sdb']]);
+  assert.match(presences[0]!.fault!, /machine itself uses it/);
 });
 
 test('while a declaration cannot be read, devices that only their class names are not lent', () => {

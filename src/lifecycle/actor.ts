@@ -6,8 +6,8 @@ import { Instance, WorkQueue } from './instance.ts';
 import { killTimeoutMs, outlivesKill } from './kill.ts';
 import { type Ledger, openLedger } from './ledger.ts';
 import { type Action, type MachineEvent, machine, machineEvents, obeysPolicy, type Phase, phases } from './machine.ts';
-import { type Profile, profile, profileOf } from './plan.ts';
-import { explainEnd, intentions, limitReached, lostByReboot } from './reason.ts';
+import { type Profile, profile } from './plan.ts';
+import { explainEnd, failedStart, intentions, limitReached, lostByReboot } from './reason.ts';
 import { type AppRecord, begunAnew, judgeAtBoot, type LentInstance } from './records.ts';
 import { decideRestart, leaveIt, noRestarts, type RestartMemory, type Verdict } from './restart.ts';
 import { startUp } from './startup.ts';
@@ -52,7 +52,7 @@ export class Actor {
     this.#ledger = ledger;
     for (const fault of faults) this.#teller.warn(`a column of its row cannot be read and counts as empty: ${fault}`);
     this.#profile = profile(tools.prepare, row);
-    const { record } = ledger;
+    const { record } = this;
     this.#reason = record.lastEnd?.exit.reason;
     if (!record.failed || record.desired === 'stopped' || record.instance !== undefined) return;
     this.#phase = 'failed';
@@ -192,9 +192,8 @@ export class Actor {
       this.#dispatch(this.#phase === 'starting' ? 'held' : 'ended-done');
       return;
     }
-    const startup = await startUp(this.#tools, this.name, instance.id, (plan) => {
-      this.#profile = profileOf(plan);
-    });
+    const startup = await startUp(this.#tools, this.name, instance.id);
+    this.#profile = startup.profile ?? this.#profile;
     if (startup.kind === 'queued') this.#queue(startup.error);
     else if (startup.kind === 'failed') this.#startFailed(instance, startup.error, startup);
     else {
@@ -223,10 +222,8 @@ export class Actor {
   }
 
   #startFailed(instance: Instance, error: BerthError, { mayTryAgain }: { mayTryAgain: boolean }): void {
-    const at = this.#tools.clock.now();
-    const reason: Reason = { code: 'start-failed', message: error.message, at };
     if (obeysPolicy(this.#phase)) this.#waiters.fail(['started', 'ready'], error);
-    const end: LastExit = { id: instance.id, app: this.name, at, oom: false, cause: 'ended', reason };
+    const end = failedStart(this.name, instance.id, error, this.#tools.clock.now());
     this.#end(end, mayTryAgain ? undefined : { kind: 'failed', limit: false, memory: this.#memory });
   }
 

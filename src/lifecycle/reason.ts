@@ -1,4 +1,5 @@
 import type { LaunchSettings } from '../image/index.ts';
+import type { BerthError } from '../lib/errors.ts';
 import { formatDuration } from '../lib/units.ts';
 import type { InstanceExit } from '../runtime/index.ts';
 import type { Because } from './machine.ts';
@@ -42,6 +43,11 @@ export function explainEnd(
 /** The end of an instance of an earlier boot; not a crash, so it counts for nothing. */
 export function lostByReboot(app: string, id: string, at: number): LastExit {
   return { id, app, at, oom: false, cause: 'lost', reason: { code: 'lost', message: 'the machine restarted', at } };
+}
+
+/** The end of an instance that never ran. */
+export function failedStart(app: string, id: string, error: BerthError, at: number): LastExit {
+  return { id, app, at, oom: false, cause: 'ended', reason: { code: 'start-failed', message: error.message, at } };
 }
 
 /** Why the restart policy gave up. */
