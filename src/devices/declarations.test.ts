@@ -55,6 +55,7 @@ for (const [what, entry, fault] of [
     assert.match(faults[0]!, /a\.yaml: devices\.1: /);
     assert.match(faults[0]!, fault);
     assert.deepEqual(all.filter((declaration) => declaration.fault === undefined).map(({ name }) => name), ['other']);
+    assert.equal(new Set(all.map(({ name }) => name)).size, all.length);
     // Its device, as far as it can be told, is kept from everybody.
     assert.equal(all.every((declaration) => declaration.fault === undefined || declaration.platform), true);
   });
@@ -84,5 +85,11 @@ test('what is not there is no fault, what is no device is one', (t) => {
   writeFileSync(path, '');
   assert.match(lookAt({ place: { kind: 'path', path }, type: 'c' }, hostPlaces).fault!, /is no device/);
   assert.match(lookAt({ place: { kind: 'path', path: '/dev/null' }, type: 'b' }, hostPlaces).fault!, /character device.*type: char/);
-  assert.match(lookAt({ place: { kind: 'path', path: '/dev/stdin' }, type: 'c' }, hostPlaces).fault ?? 'is a link', /is a link|is no device/);
+});
+
+test('a link that is declared as a path is a fault, but its device is known, so that nobody else gets one of the platform\'s', (t) => {
+  const link = join(directory(t), 'link');
+  symlinkSync('/dev/null', link);
+  const { nodes, fault } = lookAt({ place: { kind: 'path', path: link }, type: 'c' }, hostPlaces);
+  assert.deepEqual([nodes.map(({ minor }) => minor), fault], [[3], `${link} is a link; its declaration must say link`]);
 });

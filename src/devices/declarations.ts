@@ -44,7 +44,22 @@ export async function readDeclarations(directory: string): Promise<Declarations>
       else all.set(result.output.name, declarationOf(result.output, path));
     }
   }
-  return { all: [...all.values(), ...broken].toSorted((a, b) => (a.name < b.name ? -1 : 1)), faults, incomplete };
+  return { all: [...all.values(), ...renamed(broken, all)].toSorted((a, b) => compareText(a.name, b.name)), faults, incomplete };
+}
+
+/** Broken declarations under names that no other has: a device is known by its name everywhere else. */
+function renamed(broken: readonly Declaration[], others: ReadonlyMap<string, Declaration>): readonly Declaration[] {
+  const taken = new Set(others.keys());
+  return broken.map((declaration, index) => {
+    const name = taken.has(declaration.name) ? `${declaration.name}#${index + 1}` : declaration.name;
+    taken.add(name);
+    return { ...declaration, name };
+  });
+}
+
+function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
 }
 
 async function filesIn(directory: string, faults: string[]): Promise<readonly string[]> {
@@ -68,5 +83,5 @@ async function entriesOf(path: string, faults: string[]): Promise<readonly unkno
 
 /** The declarations as the policy needs them, to judge what apps ask for. */
 export function declaredDevices({ all }: Declarations): readonly DeclaredDevice[] {
-  return all.map(({ name, platform, place }) => ({ name, platform, ...(place.kind === 'class' ? { match: place.match } : { path: place.path }) }));
+  return all.map(({ name, platform, place, fault }) => ({ name, platform, ...(fault === undefined ? {} : { fault }), ...(place.kind === 'class' ? { match: place.match } : { path: place.path }) }));
 }

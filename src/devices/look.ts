@@ -21,33 +21,38 @@ export const hostPlaces: HostPlaces = { dev: '/dev', sys: '/sys', proc: '/proc',
 
 /** What a declaration leads to now. */
 export interface Sight {
+  /** Whatever it is that is there; so that a device of the platform's is known even if its declaration has a fault. */
   readonly nodes: readonly DeviceNode[];
   /** Why what is there is not lent. */
   readonly fault?: string;
 }
 
-/** Looks for the devices of a declaration. What is not there is no error; that cannot be looked at is a fault. */
+/** Looks for the devices of a declaration. What is not there is no error; what cannot be looked at is a fault. */
 export function lookAt({ place, type }: Pick<Declaration, 'place' | 'type'>, places: HostPlaces): Sight {
   try {
-    const nodes = place.kind === 'class' ? devicesOfClass(place, type, places) : deviceAt(place, places);
+    const sight = place.kind === 'class' ? { nodes: devicesOfClass(place, type, places) } : deviceAt(place, places);
+    const { nodes } = sight;
     const wrong = nodes.find((node) => node.type !== type);
-    if (wrong === undefined) return { nodes };
+    if (wrong === undefined) return sight;
     const [is, said] = wrong.type === 'b' ? ['a block', 'block'] : ['a character', 'char'];
     return { nodes, fault: `it is ${is} device; its declaration must say type: ${said}` };
   } catch (error) {
+    // It went away meanwhile.
+    if (isErrno(error, 'ENOENT')) return { nodes: [] };
     return { nodes: [], fault: `it cannot be looked at: ${(error as Error).message}` };
   }
 }
 
-function deviceAt({ kind, path }: Exclude<Place, { readonly kind: 'class' }>, { sys }: HostPlaces): readonly DeviceNode[] {
+function deviceAt({ kind, path }: Exclude<Place, { readonly kind: 'class' }>, { sys }: HostPlaces): Sight {
   const stat = ifThere(() => statSync(path, { bigint: true }));
-  if (stat === undefined) return [];
-  if (kind === 'path' && lstatSync(path).isSymbolicLink()) throw new Error(`${path} is a link; declare it as link`);
-  if (!stat.isCharacterDevice() && !stat.isBlockDevice()) throw new Error(`${path} is no device`);
+  if (stat === undefined) return { nodes: [] };
+  if (!stat.isCharacterDevice() && !stat.isBlockDevice()) return { nodes: [], fault: `${path} is no device` };
   const type = stat.isBlockDevice() ? 'b' : 'c';
   const { major, minor } = splitNumber(stat.rdev);
   const identity = kernelIdentity(sys, type, major, minor) ?? `node ${stat.dev}:${stat.ino}`;
-  return [{ name: basename(realpathSync(path)), type, major, minor, identity: `${type} ${major}:${minor} ${identity}` }];
+  const nodes = [{ name: basename(realpathSync(path)), type, major, minor, identity: `${type} ${major}:${minor} ${identity}` } as const];
+  if (kind === 'path' && lstatSync(path).isSymbolicLink()) return { nodes, fault: `${path} is a link; its declaration must say link` };
+  return { nodes };
 }
 
 function devicesOfClass(place: { readonly class: string; readonly match: string }, type: 'c' | 'b', { sys }: HostPlaces): readonly DeviceNode[] {

@@ -12,6 +12,7 @@ const declared: readonly DeclaredDevice[] = [
   { name: 'console-port', platform: true, path: '/dev/ttyS0' },
   { name: 'relay', platform: false, path: '/dev/ttyS1' },
   { name: 'adapters', platform: false, match: 'ttyUSB*' },
+  { name: 'slip', platform: true, fault: 'x.yaml: …', path: '/dev/ttyS7' },
 ];
 
 function ask(nodes: readonly Json[], options: { rules?: readonly Json[]; devices?: readonly string[] } = {}): { grants: readonly DeviceGrant[]; refused: readonly string[]; why: string } {
@@ -61,6 +62,10 @@ test('no rule gives a device by its number', () => {
 
 test('a device of the platform\'s own is refused, whatever the rights say', () => {
   for (const path of ['/dev/console-port', '/dev/ttyS0']) assert.match(ask([{ path }]).why, /platform's own/);
+});
+
+test('a device with a broken declaration is refused, and the reason says so', () => {
+  assert.match(ask([{ path: '/dev/slip' }]).why, /declaration of the device slip is broken/);
 });
 
 test('a device that the rights do not name is refused', () => {

@@ -58,7 +58,8 @@ export function grantDevices(asked: AskedDevices, rights: Pick<Rights, 'devices'
 
 function whyNot(path: string, found: Found | undefined, rights: Pick<Rights, 'devices'>, grants: readonly DeviceGrant[]): string | undefined {
   if (found === undefined) return `no device of this machine is declared as ${path}; the operator declares them in devices.d`;
-  const { name, platform } = found.device;
+  const { name, platform, fault } = found.device;
+  if (fault !== undefined) return `the declaration of the device ${name} is broken, so nobody gets it; the operator sees with berth doctor what is wrong`;
   if (platform) return `the device ${name} is the platform's own and is never handed out`;
   if (!(rights.devices ?? []).some((pattern) => matches(pattern, name))) return `the device ${name} is not among the rights of the app; a rule in policy.d would have to name it in devices`;
   const clash = grants.find((other) => other.path === path || other.path.startsWith(`${path}/`) || path.startsWith(`${other.path}/`));

@@ -116,6 +116,8 @@ export interface DeclaredDevice {
   readonly name: string;
   /** The platform's own: never handed out, whatever a policy says. */
   readonly platform: boolean;
+  /** What is wrong with its declaration. */
+  readonly fault?: string;
   /** Its path on the host; undefined for those of a class. */
   readonly path?: string;
   /** Of a class: names of the kernel's, `*` standing for any text. */
