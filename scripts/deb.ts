@@ -29,11 +29,13 @@ const files: readonly (readonly [from: string, to: string, mode: number])[] = [
   ['packaging/systemd/sysusers.conf', 'usr/lib/sysusers.d/berth.conf', 0o644],
   ['packaging/etc/berthd.yaml', 'etc/berth/berthd.yaml', 0o644],
   ['packaging/etc/devices.d/example.yaml.sample', 'etc/berth/devices.d/example.yaml.sample', 0o644],
+  ['packaging/etc/policy.d/example.yaml.sample', 'etc/berth/policy.d/example.yaml.sample', 0o644],
+  ['packaging/policy.d/mbl-compat.yaml', 'usr/share/berth/policy.d/mbl-compat.yaml', 0o644],
   ['packaging/etc/platform.d/example.yaml.sample', 'etc/berth/platform.d/example.yaml.sample', 0o644],
   ['packaging/deb/copyright', 'usr/share/doc/berth/copyright', 0o644],
   [nodeLicense, 'usr/share/doc/berth/LICENSE.node', 0o644],
   ['dbus/org.berth.App1.xml', 'usr/share/dbus-1/interfaces/org.berth.App1.xml', 0o644],
-  ...['operations', 'package', 'updates', 'factory', 'supervision', 'app-bus', 'networks', 'bus-names'].map((page) => [`docs/${page}.md`, `usr/share/doc/berth/${page}.md`, 0o644] as const),
+  ...['operations', 'package', 'updates', 'factory', 'supervision', 'app-bus', 'networks', 'bus-names', 'rights'].map((page) => [`docs/${page}.md`, `usr/share/doc/berth/${page}.md`, 0o644] as const),
 ];
 const scripts = ['postinst', 'prerm', 'postrm'];
 const conffiles = files.map(([, to]) => to).filter((path) => path.startsWith('etc/'));

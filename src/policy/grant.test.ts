@@ -93,7 +93,7 @@ test('limits that are asked for are kept within their bounds', () => {
 
 test('a resource limit of the process above its ceiling is cut to it', () => {
   const process = { args: ['/x'], rlimits: [{ type: 'RLIMIT_NOFILE', soft: 1024, hard: 4096 }, { type: 'RLIMIT_MEMLOCK', soft: 1, hard: 1 }, { type: 'RLIMIT_NPROC', soft: 1, hard: 100_000 }] };
-  assert.deepEqual(config({ process }).process.rlimits.map(({ type }) => type), ['RLIMIT_NOFILE', 'RLIMIT_MEMLOCK', 'RLIMIT_NPROC', 'RLIMIT_CORE']);
+  assert.deepEqual(config({ process }).process.rlimits.map(({ type }) => type), ['RLIMIT_NOFILE', 'RLIMIT_MEMLOCK', 'RLIMIT_NPROC', 'RLIMIT_CORE', 'RLIMIT_NICE', 'RLIMIT_RTPRIO']);
   assert.equal(config({ process }).process.rlimits[2]!.hard, 4096);
   assert.deepEqual(withheld({ process }), ['process.rlimits[2].hard']);
 });

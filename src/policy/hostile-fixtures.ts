@@ -126,7 +126,8 @@ const processes: readonly Row[] = [
   ['an environment that speaks to the runtime', { 'process.env': ['_LIBCONTAINER_INITPIPE=3', '_OCI_STARTPIPE=4', 'LISTEN_FDS=9', 'PATH=/bin'] }, 'harmless'],
   ['an environment without a name', { 'process.env': ['=x'] }, malformed('process.env[0]')],
   ['an environment with a zero byte', { 'process.env': ['A=\0'] }, malformed('process.env')],
-  ['a working directory by way of an open file', { 'process.cwd': '/proc/self/fd/7' }, 'harmless'],
+  ['a working directory by way of an open file', { 'process.cwd': '/proc/self/fd/7' }, malformed('process.cwd')],
+  ['a working directory by way of an open file, in disguise', { 'process.cwd': '/bin/../proc/self/fd/7' }, malformed('process.cwd')],
   ['a relative working directory', { 'process.cwd': '../..' }, malformed('process.cwd')],
   ['a working directory that is an object', { 'process.cwd': {} }, malformed('process.cwd')],
   ...(['bounding', 'effective', 'permitted', 'inheritable', 'ambient'] as const).map((set): Row => [
@@ -143,7 +144,7 @@ const processes: readonly Row[] = [
   ['a resource limit that is none', { 'process.rlimits': [{ type: 'RLIMIT_ROOT', soft: 1, hard: 1 }] }, refused('process.rlimits[0]')],
   ['a resource limit by a name of JavaScript', { 'process.rlimits': [{ type: '__proto__', soft: 1, hard: 1 }] }, refused('process.rlimits[0]')],
   ['a resource limit twice', { 'process.rlimits': [{ type: 'RLIMIT_NOFILE', soft: 1, hard: 1 }, { type: 'RLIMIT_NOFILE', soft: 1, hard: 1e6 }] }, malformed('process.rlimits[1].type')],
-  ['a resource limit without end', { 'process.rlimits': [{ type: 'RLIMIT_NPROC', soft: 0, hard: 18_446_744_073_709_551_615 }] }, malformed('process.rlimits[0].hard')],
+  ['a resource limit without end', { 'process.rlimits': [{ type: 'RLIMIT_NPROC', soft: 0, hard: 2 ** 64 }] }, malformed('process.rlimits[0].hard')],
   ['a resource limit below 0', { 'process.rlimits': [{ type: 'RLIMIT_NPROC', soft: -1, hard: -1 }] }, malformed('process.rlimits[0].soft')],
 ];
 
@@ -292,7 +293,7 @@ const resources: readonly Row[] = [
   ['no devices', resource('devices', [{ allow: false, access: 'rwm' }]), 'harmless'],
   ['all memory', resource('memory', { limit: -1 }), at('memory.limit')],
   ['much memory', resource('memory', { limit: 2 ** 40 }), at('memory.limit')],
-  ['memory beyond what can be counted', resource('memory', { limit: 9_007_199_254_740_993 }), malformed('memory.limit')],
+  ['memory beyond what can be counted', resource('memory', { limit: 2 ** 53 }), malformed('memory.limit')],
   ['memory as a text', resource('memory', { limit: '64m' }), malformed('memory.limit')],
   ['memory as a fraction', resource('memory', { limit: 1.5 }), malformed('memory.limit')],
   ['memory below 0', resource('memory', { limit: -2 }), malformed('memory.limit')],

@@ -1,3 +1,4 @@
+import { isPlainAbsolutePath } from '../image/index.ts';
 import { BerthError } from '../lib/errors.ts';
 import { idsPerApp } from '../lib/id-range.ts';
 import { grantCapabilities, type CapabilitySets } from './capability-sets.ts';
@@ -20,14 +21,15 @@ export function grantProcess(request: Request, context: Pick<GrantContext, 'busP
     throw new BerthError('bad_package', `config.json: ${request.at('args')} names no program to run`);
   }
   const cwd = request.string('cwd') ?? '/';
-  if (!cwd.startsWith('/')) throw new BerthError('bad_package', `config.json: ${request.at('cwd')} is not an absolute path`);
+  if (cwd !== '/' && !isPlainAbsolutePath(cwd)) throw new BerthError('bad_package', `config.json: ${request.at('cwd')} is not a plain absolute path`);
+  // Open files of the OCI runtime are there when it goes to this directory.
+  if (/^\/(proc|sys|dev)(\/|$)/.test(cwd)) throw new BerthError('bad_package', `config.json: ${request.at('cwd')} lies where the kernel's own file systems are`);
   const env = request.strings('env') ?? [];
   for (const [index, entry] of env.entries()) {
     if (!/^[^=]+=/.test(entry)) throw new BerthError('bad_package', `config.json: ${request.at('env')}[${index}] is not of the form NAME=value`);
   }
   requireNoZeros(request.at('args'), args);
   requireNoZeros(request.at('env'), env);
-  requireNoZeros(request.at('cwd'), [cwd]);
   if (request.boolean('terminal') === true) {
     decide.refused(request.at('terminal'), true, 'apps run without a terminal; `berth exec` gives one command its own');
   }

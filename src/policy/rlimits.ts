@@ -9,15 +9,20 @@ interface ResourceLimit {
   readonly hard: number;
 }
 
-/** `process.rlimits`: those that are asked for, up to what the rights have of each. Cores are never written. */
+/** What an app has of these unless it asks for more, whatever `berthd` itself may; others are as `berthd` has them. */
+const usual: Readonly<Record<string, number>> = { RLIMIT_CORE: 0, RLIMIT_MEMLOCK: 64 * 1024, RLIMIT_NICE: 0, RLIMIT_RTPRIO: 0 };
+
+/** `process.rlimits`: those that are asked for, up to what the rights have of each. */
 export function grantRlimits(requests: readonly Request[], { rlimits }: Pick<EffectiveRights, 'rlimits'>, decide: Decisions): readonly ResourceLimit[] {
   const granted = new Map<string, ResourceLimit>();
+  const named = new Set<string>();
   for (const request of requests) {
     const type = request.string('type') ?? '';
     const soft = request.integer('soft') ?? 0;
     const hard = request.integer('hard') ?? soft;
     if (soft < 0 || soft > hard) throw new BerthError('bad_package', `config.json: ${request.at('soft')} is not from 0 to ${request.at('hard')}`);
-    if (granted.has(type)) throw new BerthError('bad_package', `config.json: ${request.at('type')} names ${type} a second time`);
+    if (named.has(type)) throw new BerthError('bad_package', `config.json: ${request.at('type')} names ${type} a second time`);
+    named.add(type);
     const most = Object.hasOwn(rlimits, type) ? rlimits[type]! : undefined;
     if (most === undefined) {
       decide.refused(request.path, request.all, `"${type}" is no limit of getrlimit(2)`);
@@ -27,6 +32,6 @@ export function grantRlimits(requests: readonly Request[], { rlimits }: Pick<Eff
     else decide.granted(request.path, request.all);
     granted.set(type, { type, soft: Math.min(soft, most), hard: Math.min(hard, most) });
   }
-  granted.set('RLIMIT_CORE', { type: 'RLIMIT_CORE', soft: 0, hard: 0 });
-  return [...granted.values()];
+  const others = Object.entries(usual).filter(([type]) => !granted.has(type));
+  return [...granted.values(), ...others.map(([type, most]) => ({ type, soft: most, hard: most }))];
 }
