@@ -84,7 +84,7 @@ export class Town {
     return (await this.output(place, '/usr/bin/python3', program, 'ask', address, String(port), '20')).trim();
   }
 
-  /** Those of these addresses, each with a port, that can be reached by TCP; a second is long enough here. */
+  /** Those of these addresses, each with a port, that can be reached by TCP within a second: for what cannot be. */
   async reachable(place: Place, targets: readonly (readonly [address: string, port: number])[]): Promise<readonly string[]> {
     const answers = await Promise.all(targets.map(([address, port]) => this.run(place, '/usr/bin/python3', program, 'ask', address, String(port), '1')));
     return targets.flatMap(([address, port], index) => (answers[index]!.code === 0 ? [`${address} ${port}`] : []));

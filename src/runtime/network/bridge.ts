@@ -67,10 +67,13 @@ export class Bridge {
     for (const family of families) writeFileSync(forwardingPaths[family], '1');
   }
 
-  /** Takes the bridge away, and has the host forward no more than before. */
-  async close(): Promise<void> {
+  /** Has the host forward no more than before. */
+  stopForwarding(): void {
     for (const family of this.forwardsForUs) writeFileSync(forwardingPaths[family], '0');
     rmSync(this.#mark, { force: true });
+  }
+
+  async remove(): Promise<void> {
     await removeDevice(this.#plan.name);
   }
 

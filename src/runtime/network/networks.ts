@@ -30,7 +30,7 @@ export class Networks {
   readonly #queue = new Queue();
   /** By instance; those that an earlier daemon connected too. */
   readonly #attachments: Map<string, Attachment>;
-  readonly #watch = new RulesWatch(() => { void this.#look(); });
+  readonly #watch: RulesWatch;
   /** True while a look at the rules is due, which sees all that was before it. */
   #isLooking = false;
 
@@ -41,6 +41,7 @@ export class Networks {
     this.#places = places;
     this.#bridge = new Bridge(this.#plan, places.forwarding);
     this.#journal = journal;
+    this.#watch = new RulesWatch(() => { void this.#look(); }, journal);
     this.#attachments = new Map(
       namesIn(places.bundles).flatMap((id) => {
         const text = readIfThere(bundleFiles(places, id).network);
@@ -163,7 +164,7 @@ export class Networks {
     await this.#bridge.open();
     await this.#apply();
     this.#bridge.forward();
-    this.#watch.start();
+    await this.#watch.start();
   }
 
   /** Tables were taken away: if they were Berth's, and not by Berth, apps are not held any more. */
@@ -189,9 +190,11 @@ export class Networks {
 
   async #close(): Promise<void> {
     this.#watch.stop();
-    if (!this.#bridge.exists && this.#bridge.forwardsForUs.length === 0) return;
-    await this.#bridge.close();
+    if (!this.#bridge.exists) return;
+    this.#bridge.stopForwarding();
     await runTool('nft', ['-f', '-'], `${removal(this.#plan.name).join('\n')}\n`);
+    // Last, since it tells that there is something to take away.
+    await this.#bridge.remove();
   }
 
   async #apply(): Promise<void> {

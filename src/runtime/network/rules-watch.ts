@@ -1,5 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import type { Journal } from '../../lib/journal.ts';
+import { findProgram } from '../program.ts';
 
 /**
  * Tells when tables of rules go away, by a child that asks the kernel for such events (`nft monitor`): whoever loads a
@@ -7,29 +9,34 @@ import { createInterface } from 'node:readline';
  */
 export class RulesWatch {
   readonly #onLoss: () => void;
+  readonly #journal: Journal;
   #child: ChildProcess | undefined;
 
   /** @param onLoss called after tables went away, of whomever */
-  constructor(onLoss: () => void) {
+  constructor(onLoss: () => void, journal: Journal) {
     this.#onLoss = onLoss;
+    this.#journal = journal;
   }
 
-  /** Watches from now on. Does nothing if it does so already. */
-  start(): void {
+  /** Watches from now on. Does nothing if it does so already; where it cannot, that is told. */
+  async start(): Promise<void> {
     if (this.#child !== undefined) return;
-    // Ends with this process, however that ends.
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'nft', 'monitor', 'destroy', 'tables'], { stdio: ['ignore', 'pipe', 'ignore'], env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` } });
+    // setpriv(1) has it end with this process, however that ends.
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', (await findProgram('nft')) ?? 'nft', 'monitor', 'destroy', 'tables'], { stdio: ['ignore', 'pipe', 'ignore'] });
     this.#child = child;
     createInterface({ input: child.stdout }).on('line', this.#onLoss);
-    const forget = (): void => {
-      if (this.#child === child) this.#child = undefined;
+    const end = (what: string): void => {
+      if (this.#child !== child) return;
+      this.#child = undefined;
+      this.#journal('warning', `the rules of the apps' network are not watched until an app is connected again: nft monitor ${what}`);
     };
-    child.on('error', forget);
-    child.on('exit', forget);
+    child.on('error', (error) => { end(`cannot be run: ${error.message}`); });
+    child.on('exit', (code, signal) => { end(`ended (${code ?? signal})`); });
   }
 
   stop(): void {
-    this.#child?.kill('SIGKILL');
+    const child = this.#child;
     this.#child = undefined;
+    child?.kill('SIGKILL');
   }
 }
