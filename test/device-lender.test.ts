@@ -1,11 +1,12 @@
 /** The /dev of apps on a real tmpfs with real nodes, while devices come and go in places that the test makes up. */
 import assert from 'node:assert/strict';
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, statfsSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Lender, readDeclarations, type DeviceNews, type HostPlaces } from '../src/devices/index.ts';
-import { systemClock } from '../src/lib/clock.ts';
+import { systemClock, type Clock } from '../src/lib/clock.ts';
+import { HandClock } from '../src/lib/handclock.ts';
 import { run } from '../src/lib/process.ts';
 import type { DeviceGrant } from '../src/policy/index.ts';
 import { whyNoContainers } from './support/berthd.ts';
@@ -30,7 +31,7 @@ interface Bench {
   again(): Promise<Lender>;
 }
 
-async function bench(t: TestContext, declarations: readonly string[]): Promise<Bench> {
+async function bench(t: TestContext, declarations: readonly string[], clock: Clock = systemClock): Promise<Bench> {
   const directory = mkdtempSync(join(tmpdir(), 'berth-lender-'));
   const nodes = join(directory, 'nodes');
   const places = { dev: nodes, sys: join(directory, 'sys'), proc: join(directory, 'proc'), udevQueue: join(directory, 'queue') };
@@ -51,7 +52,7 @@ async function bench(t: TestContext, declarations: readonly string[]): Promise<B
       directory: join(directory, 'devs'),
       places,
       owner: () => owner,
-      clock: systemClock,
+      clock,
       tell: (told) => { news.push(told); },
     });
     lenders.push(lender);
@@ -173,12 +174,25 @@ test('the next berthd takes away what belongs to nobody, and renews what is stil
   assert.equal(next.request('gone', [grant('relay')]).kind, 'held');
 });
 
-test('what cannot be made is told once, and tried again', options, async (t) => {
-  const { lender, dev, plug, news } = await bench(t, ['{ name: gps, path: NODES/gps }']);
-  await lend(lender, 'app', grant('gps', { path: '/dev/null/gps' }));
+test('what cannot be made is told once, leaves nothing half made, and is tried again at each look', options, async (t) => {
+  const clock = new HandClock();
+  const { lender, dev, plug, news } = await bench(t, ['{ name: gps, path: NODES/gps }', '{ name: relay, path: NODES/relay }'], clock);
+  await lend(lender, 'app', grant('gps'), grant('relay'));
+  // There is room for one of the two.
+  const { ffree } = statfsSync(dev('app'));
+  const fill = (index: number): string => dev('app', `fill${index}`);
+  for (let index = 1; index < ffree; index += 1) writeFileSync(fill(index), '');
   await plug('gps', 'c', 10, 200);
+  await plug('relay', 'c', 10, 183);
   await lender.reconcile();
   await lender.reconcile();
-  assert.equal(news.filter(({ type }) => type === 'app.warning').length, 1);
-  assert.equal(existsSync(dev('app', 'null')), true);
+  assert.deepEqual(news.filter(({ type }) => type === 'app.warning').map(({ app }) => app), ['app']);
+  assert.deepEqual([existsSync(dev('app', 'gps')), existsSync(dev('app', 'relay'))], [false, false]);
+  // After the looks that the plugging set off, only the one that comes in any case is still to come.
+  await clock.advance(0);
+  await lender.reconcile();
+  assert.equal(clock.pending, 1);
+  unlinkSync(fill(1));
+  await lender.reconcile();
+  assert.deepEqual([numberOf(dev('app', 'gps')), numberOf(dev('app', 'relay'))], ['10:200', '10:183']);
 });

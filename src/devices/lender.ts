@@ -42,7 +42,7 @@ export class Lender implements DeviceLender {
   readonly #watch: DeviceWatch;
   /** What is in the /dev of each app that has one, by path. */
   readonly #contents = new Map<string, Map<string, LentNode>>();
-  /** Faults that were told, so that each is told once. */
+  /** Faults that were told, by app, so that each is told once. */
   readonly #told = new Map<string, string>();
   #book: LeaseBook = noLeases;
   #presences: readonly Presence[];
@@ -119,18 +119,24 @@ export class Lender implements DeviceLender {
   }
 
   async sweep(): Promise<void> {
-    const { held } = this.#book;
-    await this.#inTurn(async () => {
-      await this.#devs.retain(new Set(held.keys()));
-      for (const app of held.keys()) {
-        if (!this.#devs.isOpen(app)) continue;
-        // Which devices the nodes stood for is not known any more; those that still do are made anew.
-        this.#devs.remove(app, this.#devs.lent(app));
-        this.#contents.set(app, new Map());
-      }
-    });
-    this.#watch.while(held.size > 0);
+    try {
+      await this.#inTurn(async () => this.#takeOver());
+    } catch (error) {
+      this.#tellFault('', { message: `what is left of devices that were lent cannot be taken away: ${asBerthError(error).message}` });
+    }
+    this.#watch.while(this.#book.held.size > 0);
     await this.reconcile();
+  }
+
+  async #takeOver(): Promise<void> {
+    const { held } = this.#book;
+    for (const app of held.keys()) {
+      if (!this.#devs.isOpen(app)) continue;
+      // Which devices the nodes stood for is not known any more; those that still do are made anew.
+      this.#devs.remove(app, this.#devs.lent(app));
+      this.#contents.set(app, new Map());
+    }
+    await this.#devs.retain(new Set(held.keys()));
   }
 
   onDue(listener: (app: string) => void): () => void {
@@ -142,7 +148,7 @@ export class Lender implements DeviceLender {
     try {
       await this.#inTurn(async () => this.#reconcileNow());
     } catch (error) {
-      this.#tellFault('devices', { message: `devices of apps cannot be brought up to date: ${asBerthError(error).message}` });
+      this.#tellFault('', { message: `devices of apps cannot be brought up to date: ${asBerthError(error).message}` });
     }
   }
 
@@ -192,8 +198,6 @@ export class Lender implements DeviceLender {
         continue;
       }
       await this.#make(app, contents, make);
-      // What went away while its node was made is seen at once.
-      this.#watch.soon(0);
     }
   }
 
@@ -202,7 +206,11 @@ export class Lender implements DeviceLender {
       await this.#devs.make(app, this.#options.owner(app), nodes);
       for (const lent of nodes) contents.set(lent.path, lent);
       this.#told.delete(app);
+      // What went away while its node was made is seen at once.
+      this.#watch.soon(0);
     } catch (error) {
+      // Some may have been made; nothing may stay that nobody remembers.
+      this.#devs.remove(app, nodes.map(({ path }) => path));
       this.#tellFault(app, { app, message: asBerthError(error).message });
     }
   }

@@ -64,7 +64,7 @@ export interface DeviceLender {
   release(app: string, reserved?: boolean): Promise<void>;
   /** The app no longer waits. */
   withdraw(app: string): void;
-  /** All that run were taken over: takes away what is left of others. */
+  /** All that run were taken over: takes away what is left of others. Never throws; a fault is told. */
   sweep(): Promise<void>;
   /** Called with each app that waits when it would get what it waits for. */
   onDue(listener: (app: string) => void): () => void;
