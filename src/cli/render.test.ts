@@ -220,6 +220,20 @@ test('storage sums up rows and columns', () => {
   );
 });
 
+test('storage tells the limits of data where there are any', () => {
+  const entry = { image: 0, previous: 0, logs: 0 };
+  assert.equal(
+    renderStorage([{ app: 'web', ...entry, data: 1024, dataLimit: 64 << 20 }, { app: 'db', ...entry, data: 0 }], plain),
+    [
+      'APP       IMAGE  PREVIOUS     DATA  LOGS    TOTAL          DATA LIMIT',
+      'web         0 B       0 B  1.0 KiB   0 B  1.0 KiB  64.0 MiB, measured',
+      'db          0 B       0 B      0 B   0 B      0 B',
+      'together    0 B       0 B  1.0 KiB   0 B  1.0 KiB',
+      '',
+    ].join('\n'),
+  );
+});
+
 test('a moment is a span before now or a time', () => {
   assert.equal(parseMoment('10m', '--since', now), now - 600_000);
   assert.equal(parseMoment('2026-01-02T03:04:05Z', '--since', now), Date.UTC(2026, 0, 2, 3, 4, 5));

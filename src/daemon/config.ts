@@ -54,6 +54,8 @@ const schema = v.strictObject({
   'ids': v.optional(ids),
   'socket': v.optional(v.strictObject({ group: v.optional(v.string()) })),
   'logs': v.optional(v.strictObject({ 'directory': v.optional(v.string()), 'rotate-at': v.optional(size), 'keep': v.optional(size) })),
+  /** Room on the disk that no app takes. */
+  'storage': v.optional(v.strictObject({ reserve: v.optional(size) })),
   /** The system bus, on which apps may be granted names, and the account as which they are seen there. */
   'bus': v.optional(v.strictObject({ address: v.optional(v.pipe(v.string(), v.regex(/^unix:/, 'not of the form unix:path=/…'))), user: v.optional(v.pipe(v.string(), v.regex(/^[a-z_][a-z0-9_-]*$/, 'not the name of a user'))) })),
   'limits': v.optional(v.strictObject({
@@ -96,6 +98,7 @@ export interface Config {
   readonly socketGroup?: string;
   readonly network: NetworkOptions;
   readonly logs: { readonly directory: string; readonly rotateBytes?: number; readonly keepBytes?: number };
+  readonly reserveBytes?: number;
   readonly bus: { readonly address: string; readonly user: string };
   readonly limits: PackageLimits;
   readonly updates: UpdateRules;
@@ -139,6 +142,7 @@ export async function readConfig(path: string | undefined, given: { readonly roo
       ...optional('rotateBytes', file.logs?.['rotate-at']),
       ...optional('keepBytes', file.logs?.keep),
     },
+    ...optional('reserveBytes', file.storage?.reserve),
     bus: { address: file.bus?.address ?? 'unix:path=/run/dbus/system_bus_socket', user: file.bus?.user ?? 'berth-bus' },
     limits: {
       ...defaultLimits,

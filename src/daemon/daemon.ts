@@ -15,6 +15,7 @@ import { openExchange, openRuntime } from '../runtime/index.ts';
 import { openStore } from '../store/index.ts';
 import { openFolders, openUpdates, readPlatform, recoverUpdates, type UpdatesOptions } from '../update/index.ts';
 import { configDirectory, type Config } from './config.ts';
+import { dataRoom } from './data-room.ts';
 import { examineHost } from './doctor.ts';
 import { openLauncher } from './launcher.ts';
 import { openRulings } from './rulings.ts';
@@ -84,7 +85,7 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
   });
   const rulings = openRulings({ policy, allowUnsigned: true, boundOf: () => undefined, declared: declaredDevices(declarations) });
   const launcher = openLauncher({ store, runtime, exchange, rulings, openBus: async (app) => (await buses.promise).open(app) });
-  const supervisor = openSupervisor({ store, runtime, clock, journal, bootId, devices, prepare: launcher.plan, ...(config.parallelStarts === undefined ? {} : { parallelStarts: config.parallelStarts }) });
+  const supervisor = openSupervisor({ store, runtime, clock, journal, bootId, devices, data: dataRoom(store, runtime, config.reserveBytes), prepare: launcher.plan, ...(config.parallelStarts === undefined ? {} : { parallelStarts: config.parallelStarts }) });
   const updatesOptions: UpdatesOptions = {
     store,
     lifecycle: supervisor,

@@ -41,12 +41,13 @@ export function openLauncher({ store, runtime, exchange, rulings, openBus }: Lau
       const launch = launchOf(app);
       const { settings } = launch;
       const ruling = rulings.forStart(image);
-      const { decisions, extras: { network, devices } } = foresee(launch, app.name, ruling);
+      const { decisions, extras: { network, devices, dataBytes } } = foresee(launch, app.name, ruling);
       return {
         settings,
         degraded: decisions.filter(({ verdict }) => verdict === 'degraded'),
         network,
         devices,
+        ...(dataBytes === undefined ? {} : { dataBytes }),
         dependsOn: parseDepends(image.depends).flatMap((dependency) => dependency.map((alternative) => alternative.name)),
         spec: async (id, loan) => {
           // Here, and not when the plan is made: what runs from before is taken over with the settings of its image.

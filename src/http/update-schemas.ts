@@ -103,6 +103,7 @@ export const storage = v.object({
       image: bytes,
       previous: v.pipe(v.number(), v.integer(), v.description('images that are kept for the way back')),
       data: v.pipe(v.number(), v.integer(), v.description('and copies of it that a trial holds')),
+      dataLimit: v.exactOptional(v.pipe(v.number(), v.integer(), v.description('the most that its data may take; kept by measuring'))),
       logs: bytes,
     }),
   ),

@@ -116,6 +116,11 @@ export class Actor {
     this.#ledger.save({});
   }
 
+  /** Its data takes more of the disk than it may; nothing if it is on its way out already. */
+  overfull(why: string): void {
+    if (this.#phase === 'running') this.#dispatch('overfull', why);
+  }
+
   /** Kills what runs, as the time for the shutdown is over. */
   shutdownNow(): void {
     this.#dispatch('shutdown-deadline');

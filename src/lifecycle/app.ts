@@ -1,5 +1,6 @@
 import { BerthError } from '../lib/errors.ts';
 import { formatDestination, formatPublishedPort } from '../lib/network.ts';
+import type { DataHolder, DataUse } from './data-watch.ts';
 import type { NetworkGrant } from '../policy/index.ts';
 import type { ExecSession, ExecSpec } from '../runtime/index.ts';
 import type { AppRow } from '../store/index.ts';
@@ -40,6 +41,7 @@ export class App {
     const image = this.#tools.store.image(this.#image);
     const running = instance?.record;
     const devices = this.#tools.devices.leases(this.name);
+    const data = this.#data();
     return {
       name: this.name,
       version: image?.version ?? '',
@@ -57,8 +59,15 @@ export class App {
       ...(profile.settings.watchdogMs === 0 ? {} : { watchdogMs: profile.settings.watchdogMs }),
       ...(profile.network === undefined || profile.network.mode === 'none' ? {} : { network: this.#network(profile.network) }),
       ...(devices.length === 0 ? {} : { devices }),
+      ...(data === undefined ? {} : { data }),
       degraded: profile.degraded,
     };
+  }
+
+  #data(): DataUse | undefined {
+    const { profile } = this.#actor;
+    if (profile.settings.data.length === 0) return undefined;
+    return this.#tools.dataUse(this.name) ?? (profile.dataBytes === undefined ? undefined : { limitBytes: profile.dataBytes });
   }
 
   #network({ mode, ports, outbound, bandwidth }: NetworkGrant): NetworkStatus {
@@ -144,6 +153,18 @@ export class App {
   feedWatchdog(): void {
     if (this.#actor.profile.settings.watchdogMs === 0) throw new BerthError('conflict', `app ${this.name} has no watchdog to feed: its image does not set org.berth.watchdog`);
     this.#actor.watch?.feed();
+  }
+
+  /** What the watch over data must know of it while it runs; undefined unless it runs and keeps data. */
+  get dataHolder(): DataHolder | undefined {
+    const { phase, instance, profile } = this.#actor;
+    if (phase !== 'running' || instance === undefined || profile.settings.data.length === 0) return undefined;
+    return { app: this.name, instance: instance.id, ...(profile.dataBytes === undefined ? {} : { limitBytes: profile.dataBytes }) };
+  }
+
+  /** Ends it at once, for good until a person starts it: why, for people. */
+  overfull(why: string): void {
+    this.#actor.overfull(why);
   }
 
   /** Stops it for the shutdown of the device: what is desired stays. */

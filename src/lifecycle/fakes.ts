@@ -7,7 +7,7 @@ import { HandClock, settle } from '../lib/handclock.ts';
 import type { ExecSession, ExecSpec, InstanceExit, InstanceFigures, InstanceRecord, InstanceSpec, LogLine, Runtime } from '../runtime/index.ts';
 import type { AppRow, AppState, ImageRow, Store } from '../store/index.ts';
 import { FakeLender } from './fake-lender.ts';
-import { openSupervisor } from './supervisor.ts';
+import { openSupervisor, type SupervisorOptions } from './supervisor.ts';
 import type { LaunchPlan } from './plan.ts';
 import type { BerthEvent, Supervisor } from './types.ts';
 
@@ -224,6 +224,10 @@ export class FakeRuntime implements Runtime {
     return this.running.has(id) ? { cpuNs: 1, memoryBytes: 2, processes: 3 } : undefined;
   }
 
+  deletedFiles(): readonly never[] {
+    return [];
+  }
+
   addresses(): readonly string[] {
     return [];
   }
@@ -257,6 +261,8 @@ export interface FakeApp {
   /** Without the prefix `org.berth.`. */
   readonly annotations?: Readonly<Record<string, string>>;
   readonly dependsOn?: readonly string[];
+  /** Most bytes of its data. */
+  readonly dataBytes?: number;
   /** Names of devices that it needs. */
   readonly devices?: readonly string[];
   /** Thrown by `prepare`. */
@@ -277,7 +283,9 @@ export interface Stage {
   states(app: string): readonly string[];
 }
 
-export function stage(apps: Readonly<Record<string, FakeApp>>, options: { readonly parallelStarts?: number } = {}): Stage {
+export type StageOptions = Pick<SupervisorOptions, 'parallelStarts' | 'data'>;
+
+export function stage(apps: Readonly<Record<string, FakeApp>>, options: StageOptions = {}): Stage {
   const clock = new HandClock();
   const rows = Object.entries(apps).map(([name, { row }]) => fakeRow(name, row));
   return build(apps, clock, new FakeStore(rows), new FakeRuntime(clock), fakeBootId, options);
@@ -289,7 +297,7 @@ function build(
   store: FakeStore,
   runtime: FakeRuntime,
   bootId: string,
-  options: { readonly parallelStarts?: number },
+  options: StageOptions,
 ): Stage {
   const devices = new FakeLender(runtime.log);
   const supervisor = openSupervisor({
@@ -325,9 +333,9 @@ function build(
   };
 }
 
-function fakePlan(name: string, { annotations = {}, dependsOn = [], devices = [], broken }: FakeApp): LaunchPlan {
+function fakePlan(name: string, { annotations = {}, dependsOn = [], devices = [], dataBytes, broken }: FakeApp): LaunchPlan {
   if (broken !== undefined) throw broken;
-  return { settings: fakeSettings(annotations), degraded: [], dependsOn, devices: devices.map((device) => ({ device, path: `/dev/${device}`, access: 'rw' as const })), spec: async (id) => Promise.resolve({ id, app: name, config: { process: { args: ['/app'], cwd: '/' } } }) };
+  return { settings: fakeSettings(annotations), degraded: [], dependsOn, ...(dataBytes === undefined ? {} : { dataBytes }), devices: devices.map((device) => ({ device, path: `/dev/${device}`, access: 'rw' as const })), spec: async (id) => Promise.resolve({ id, app: name, config: { process: { args: ['/app'], cwd: '/' } } }) };
 }
 
 /** Settings from annotations without their prefix. */

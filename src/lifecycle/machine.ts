@@ -45,6 +45,7 @@ export const machineEvents = {
   'ended-done': 'ended; policy: leave it',
   unhealthy: 'its health check failed too often',
   watchdog: 'its watchdog was not fed',
+  overfull: 'its data takes more of the disk than it may',
   due: 'its wait, for a restart or a device, is over',
   'stop-timeout': 'it did not end within its stop timeout',
   'kill-timeout': 'it did not even end after SIGKILL',
@@ -79,7 +80,7 @@ export type Action =
   | 'give-up-waiting';
 
 /** Reasons that the machine itself gives for an end. */
-export type Because = Extract<Reason['code'], 'stopped' | 'killed' | 'stop-timeout' | 'unhealthy' | 'watchdog' | 'shutdown' | 'updating'>;
+export type Because = Extract<Reason['code'], 'stopped' | 'killed' | 'stop-timeout' | 'unhealthy' | 'watchdog' | 'data-full' | 'shutdown' | 'updating'>;
 
 /** What follows from an event. Without `to` the phase stays. */
 export interface Step {
@@ -130,14 +131,14 @@ const leaving = {
   started: stay,
   'stop-timeout': { actions: kill, because: 'stop-timeout' },
   'kill-timeout': { actions: ['give-up-waiting'] },
-  ...each(['held', 'queue', 'unhealthy', 'watchdog', 'due'], 'impossible'),
+  ...each(['held', 'queue', 'unhealthy', 'watchdog', 'overfull', 'due'], 'impossible'),
   ...each(['pause-failed', 'resume-failed'], stay),
 } as const satisfies Partial<Record<MachineEvent, Cell>>;
 
 /** Nothing of the app is there. */
 const absent = {
   ...each(['suspend', 'resume'], 'refused'),
-  ...each(['held', 'queue', 'started', 'unhealthy', 'watchdog', 'stop-timeout', 'kill-timeout', 'pause-failed', 'resume-failed'], 'impossible'),
+  ...each(['held', 'queue', 'started', 'unhealthy', 'watchdog', 'overfull', 'stop-timeout', 'kill-timeout', 'pause-failed', 'resume-failed'], 'impossible'),
   ...ended('impossible'),
 } as const;
 
@@ -169,7 +170,7 @@ export const machine: Readonly<Record<Phase, Readonly<Record<MachineEvent, Cell>
     'ended-failed': go('failed'),
     // What was never there cannot have ended well, and a failed start is not tried again at once.
     ...each(['ended-restart', 'ended-done'], 'impossible'),
-    ...each(['unhealthy', 'watchdog', 'due', 'stop-timeout', 'kill-timeout', 'pause-failed', 'resume-failed'], 'impossible'),
+    ...each(['unhealthy', 'watchdog', 'overfull', 'due', 'stop-timeout', 'kill-timeout', 'pause-failed', 'resume-failed'], 'impossible'),
   },
   queued: {
     ...absent,
@@ -196,6 +197,8 @@ export const machine: Readonly<Record<Phase, Readonly<Record<MachineEvent, Cell>
     ...endedByPolicy,
     unhealthy: go('ailing', ask, 'unhealthy'),
     watchdog: go('ailing', ask, 'watchdog'),
+    // Not asked: until it has ended it could go on writing.
+    overfull: go('ailing', kill, 'data-full'),
     ...each(['due', 'stop-timeout', 'kill-timeout'], 'impossible'),
     'pause-failed': stay,
     'resume-failed': go('suspended'),
@@ -213,7 +216,7 @@ export const machine: Readonly<Record<Phase, Readonly<Record<MachineEvent, Cell>
     halt: go('stopping', askFrozen, 'updating'),
     ...each(['held', 'queue', 'adopted', 'adopted-suspended', 'started'], 'impossible'),
     ...endedByPolicy,
-    ...each(['unhealthy', 'watchdog', 'due', 'stop-timeout', 'kill-timeout'], 'impossible'),
+    ...each(['unhealthy', 'watchdog', 'overfull', 'due', 'stop-timeout', 'kill-timeout'], 'impossible'),
     'pause-failed': go('running'),
     'resume-failed': stay,
   },

@@ -29,6 +29,7 @@ export function explainEnd(
       return reason('updating', `stopped for an update (${howItEnded(exit)})`);
     case 'unhealthy':
     case 'watchdog':
+    case 'data-full':
       return reason(asked.because, asked.message);
     case undefined:
       break;
@@ -64,6 +65,7 @@ export const intentions: Readonly<Record<Because, string>> = {
   'stop-timeout': 'it did not end within its stop timeout',
   unhealthy: 'its health check failed',
   watchdog: 'its watchdog was not fed',
+  'data-full': 'its data takes more of the disk than it may',
   shutdown: 'the device shuts down',
   updating: 'an update stops it',
 };

@@ -23,7 +23,7 @@ export type Verdict =
   /** Start again at once. */
   | { readonly kind: 'restart'; readonly memory: RestartMemory }
   | { readonly kind: 'wait'; readonly afterMs: number; readonly memory: RestartMemory }
-  /** `limit`: the restart limit is reached; else it could not be started and the policy does not try again. */
+  /** `limit`: the restart limit is reached; else the policy does not try again: it could not be started, or filled the disk. */
   | { readonly kind: 'failed'; readonly limit: boolean; readonly memory: RestartMemory }
   /** It has ended and the policy leaves it at that. */
   | { readonly kind: 'done'; readonly memory: RestartMemory };
@@ -39,6 +39,8 @@ type RestartSettings = Pick<
  * `restartDelayMs` to `restartDelayMaxMs`. `now` is monotonic milliseconds.
  */
 export function decideRestart(ending: Ending, settings: RestartSettings, memory: RestartMemory, now: number): Verdict {
+  // It would only go on filling the disk.
+  if (ending.code === 'data-full') return { kind: 'failed', limit: false, memory };
   if (!wantsRestart(ending, settings)) {
     return ending.code === 'start-failed' ? { kind: 'failed', limit: false, memory } : { kind: 'done', memory };
   }

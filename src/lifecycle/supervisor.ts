@@ -9,6 +9,7 @@ import type { ExecSession, ExecSpec, LogLine, LogQuery, Runtime } from '../runti
 import type { AppRow, Store } from '../store/index.ts';
 import { App } from './app.ts';
 import { haltAll, startAll, stopAll } from './boot.ts';
+import { DataWatch, type DataWatchOptions } from './data-watch.ts';
 import { EventLog, type News } from './events.ts';
 import { Holds } from './holds.ts';
 import { Errands } from './errands.ts';
@@ -24,6 +25,8 @@ export interface SupervisorOptions {
   readonly journal: Journal;
   readonly prepare: Prepare;
   readonly devices: DeviceLender;
+  /** Keeps data within its bounds; without, nobody does. */
+  readonly data?: Pick<DataWatchOptions, 'room' | 'measure' | 'reserveBytes'>;
   /** Starts (and take-overs) under way at once at boot; default: twice the number of processors. */
   readonly parallelStarts?: number | undefined;
   /** Default: `/proc/sys/kernel/random/boot_id`, random(4). */
@@ -47,6 +50,7 @@ class AppSupervisor implements Supervisor {
   readonly #stopListening: readonly (() => void)[];
   readonly #holds = new Holds();
   readonly #errands: Errands;
+  readonly #dataWatch: DataWatch | undefined;
   /** Aborts when no command is taken any more; its reason says why. */
   readonly #closing = new AbortController();
 
@@ -64,12 +68,20 @@ class AppSupervisor implements Supervisor {
       bootId: options.bootId ?? readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
       isHeld: (name) => this.#holds.has(name),
       newInstanceId: options.newInstanceId ?? (() => randomBytes(32).toString('hex')),
+      dataUse: (name) => this.#dataWatch?.use(name),
       tell: (news) => {
         this.#events.add(news);
       },
     };
     this.#errands = new Errands(this.#tools);
     for (const row of store.apps()) this.#apps.set(row.name, new App(this.#tools, row));
+    this.#dataWatch = options.data === undefined ? undefined : new DataWatch({
+      ...options.data,
+      holders: () => [...this.#apps.values()].flatMap((app) => app.dataHolder ?? []),
+      end: (name, why) => this.#apps.get(name)?.overfull(why),
+      warn: (name, message) => { this.#events.add({ type: 'app.warning', ...(name === undefined ? {} : { app: name }), message: name === undefined ? message : `${name}: ${message}` }); },
+      clock,
+    });
     this.#stopListening = [runtime.onExit((exit) => this.#apps.get(exit.app)?.exited(exit)), devices.onDue((app) => { this.#deviceDue(app); })];
   }
 
@@ -187,6 +199,7 @@ class AppSupervisor implements Supervisor {
     this.#requireGone(app);
     this.#apps.delete(name);
     void this.#giveBack(app);
+    this.#dataWatch?.forget(name);
   }
 
   announce(news: News): void {
@@ -281,6 +294,7 @@ class AppSupervisor implements Supervisor {
   }
 
   #close(why: string): void {
+    this.#dataWatch?.close();
     this.#closing.abort(why);
     this.#holds.giveUpAll(why);
   }

@@ -2,6 +2,7 @@ import type { DeviceLender } from '../devices/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Store } from '../store/index.ts';
+import type { DataUse } from './data-watch.ts';
 import type { News } from './events.ts';
 import type { Prepare } from './plan.ts';
 
@@ -16,5 +17,7 @@ export interface Tools {
   /** An update holds the app: nothing starts it. */
   readonly isHeld: (name: string) => boolean;
   readonly newInstanceId: () => string;
+  /** What is known of an app's data. */
+  readonly dataUse: (name: string) => DataUse | undefined;
   readonly tell: (news: News) => void;
 }

@@ -3,6 +3,7 @@ import type { Digest } from '../lib/digest.ts';
 import type { NetworkMode } from '../lib/network.ts';
 import type { Decision } from '../policy/index.ts';
 import type { ExecSession, ExecSpec, InstanceExit, InstanceFigures, LogLine, LogQuery } from '../runtime/index.ts';
+import type { DataUse } from './data-watch.ts';
 import type { AppRow, DesiredState } from '../store/index.ts';
 
 /** States of an app's supervisor. `backoff`: ended by itself, will be started again at `nextStartAt`. */
@@ -12,7 +13,7 @@ export type HealthState = 'none' | 'starting' | 'healthy' | 'unhealthy';
 
 /** Codes of reasons; `docs/supervision.md` says what each means. */
 export const reasonCodes = [
-  'exited', 'signalled', 'out-of-memory', 'unhealthy', 'watchdog', 'start-failed', 'monitor-lost', 'lost', 'restart-limit',
+  'exited', 'signalled', 'out-of-memory', 'unhealthy', 'watchdog', 'data-full', 'start-failed', 'monitor-lost', 'lost', 'restart-limit',
   'stopped', 'killed', 'stop-timeout', 'shutdown', 'updating', 'device-busy',
 ] as const;
 
@@ -53,6 +54,8 @@ export interface AppStatus {
   readonly network?: NetworkStatus;
   /** Devices that it has; absent if it has none. */
   readonly devices?: readonly LeaseStatus[];
+  /** What its data takes and may take; absent for an app without data, or of which nothing is known. */
+  readonly data?: DataUse;
   /** What the app's config asks for and gets less of, which the policy tolerates. */
   readonly degraded: readonly Decision[];
 }

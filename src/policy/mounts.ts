@@ -1,4 +1,4 @@
-import { isPlainAbsolutePath } from '../image/index.ts';
+import { isBindMount, isPlainAbsolutePath } from '../image/index.ts';
 import { stepTo } from '../lib/json-path.ts';
 import type { Decisions } from './decisions.ts';
 import { grantHostPath, hostPathMount } from './host-paths.ts';
@@ -63,11 +63,6 @@ function resized(mount: Mount, bytes: number | undefined): Mount {
   return bytes === undefined ? mount : { ...mount, options: mount.options.map((option) => (option.startsWith('size=') ? `size=${bytes}` : option)) };
 }
 
-/** True if a mount shows something of the host: by its type, or by an option that mount(8) turns into a bind mount. */
-function isHostMount(type: string, options: readonly string[]): boolean {
-  return type === 'bind' || options.includes('bind') || options.includes('rbind');
-}
-
 interface Judging {
   readonly context: GrantContext;
   /** Sizes of standard places that were granted. */
@@ -93,7 +88,7 @@ function grantMount(request: Request, index: number, { context, sizes, taken, ho
   if (index >= limits.mounts.most) return refuse(`only the first ${limits.mounts.most} mounts are looked at`);
   if (taken.has(destination)) return refuse(`a second mount at ${destination}`);
   taken.add(destination);
-  if (isHostMount(type, options)) {
+  if (isBindMount(type, options)) {
     const hostPath = kept.test(destination) ? refuse(`${destination} is where the mounts of every app are`) : grantHostPath(request, rights, decide);
     if (hostPath !== undefined) hostPaths.push(hostPath);
     return undefined;

@@ -150,11 +150,7 @@ export interface VolumeGrant {
 }
 
 /** A path of the host that an app sees; where it leads is looked at when the app starts. */
-export interface HostPathGrant extends InstanceHostPath {
-  readonly access: 'read' | 'write';
-  /** Programs in it may be run. */
-  readonly exec: boolean;
-}
+export type HostPathGrant = InstanceHostPath;
 
 /** What is granted beyond the config that runs, for other rooms to bring about. */
 export interface Extras {

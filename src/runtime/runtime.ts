@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, type Stats } from 'node:fs';
 import { constants } from 'node:os';
 import { basename } from 'node:path';
 import type { Clock } from '../lib/clock.ts';
@@ -7,6 +7,7 @@ import type { Journal } from '../lib/journal.ts';
 import { isAlive } from '../lib/process.ts';
 import { BusNames, type BusOptions } from './bus-names/index.ts';
 import { Cgroups } from './cgroups.ts';
+import { openDeletedFiles } from './deleted-files.ts';
 import { DirectoryWatch } from './directory-watch.ts';
 import { execInInstance } from './exec.ts';
 import { judge } from './exit.ts';
@@ -162,6 +163,11 @@ class ContainerRuntime implements Runtime {
   figures(id: string): InstanceFigures | undefined {
     const record = this.#instances.get(id);
     return record === undefined ? undefined : this.#room.cgroups.figures(record.app);
+  }
+
+  deletedFiles(id: string, device: number): readonly Stats[] {
+    const record = this.#instances.get(id);
+    return record === undefined ? [] : openDeletedFiles(this.#room.cgroups.processes(record.app, 'app'), device);
   }
 
   addresses(id: string): readonly string[] {

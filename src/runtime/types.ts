@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import type { Destination, NetworkMode, PublishedPort } from '../lib/network.ts';
 import type { ProcessIdentity } from '../lib/process.ts';
@@ -25,6 +26,9 @@ export interface InstanceHostPath {
   readonly source: string;
   /** The operator's path: what `source` leads to must be where this one leads to, or below. */
   readonly within: string;
+  readonly access: 'read' | 'write';
+  /** Programs in it may be run. */
+  readonly exec: boolean;
 }
 
 /** A name on the system bus, and what an instance may do with it. */
@@ -44,7 +48,7 @@ export interface InstanceSpec {
   readonly config: OciConfig;
   /** Without, or with mode `none`: loopback only. `config` must not have a network namespace with mode `host`, and must have one of its own otherwise. */
   readonly network?: InstanceNetwork;
-  /** Mounts of `config`, by destination and source, that show the host: where they lead is looked at first. */
+  /** Mounted after those of `config`, if they lead where they may. */
   readonly hostPaths?: readonly InstanceHostPath[];
   /** Without any, it sees no system bus. */
   readonly busNames?: readonly InstanceBusName[];
@@ -167,6 +171,8 @@ export interface Runtime {
   figures(id: string): InstanceFigures | undefined;
   /** Addresses of an instance on the bridge, with the length of their networks (`10.213.64.7/22`); none without a bridge. */
   addresses(id: string): readonly string[];
+  /** Files without a name that an instance holds open on the file system with this `st_dev`; none if it does not run. */
+  deletedFiles(id: string, device: number): readonly Pick<Stats, 'blocks'>[];
   /** Called once for each started or adopted instance that ends, whoever ended it; after `start` or `adopt` of it has resolved. */
   onExit(listener: (exit: InstanceExit) => void): () => void;
   /**

@@ -138,9 +138,13 @@ class Coordinator implements UpdateCoordinator {
   }
 
   async storage(): Promise<readonly AppStorage[]> {
-    const { store, logDirectory } = this.#options;
+    const { store, lifecycle, logDirectory } = this.#options;
     const figures: AppStorage[] = [];
-    for (const { name, image } of store.apps()) figures.push(await storageOf(store, { name, image, previous: store.book.previous(name) }, logDirectory));
+    for (const { name, image } of store.apps()) {
+      const space = await storageOf(store, { name, image, previous: store.book.previous(name) }, logDirectory);
+      const dataLimit = lifecycle.list().find((app) => app.name === name)?.data?.limitBytes;
+      figures.push({ ...space, ...(dataLimit === undefined ? {} : { dataLimit }) });
+    }
     return figures;
   }
 

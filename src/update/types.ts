@@ -182,6 +182,8 @@ export interface AppStorage {
   readonly previous: number;
   /** Its data, and copies of it that a trial holds. */
   readonly data: number;
+  /** The most that its data may take of the disk; absent: no bound. */
+  readonly dataLimit?: number;
   readonly logs: number;
 }
 

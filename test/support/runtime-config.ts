@@ -11,17 +11,8 @@ export interface SafeConfigOptions {
   readonly memoryBytes?: number;
   /** `linux.seccomp`; by default none. */
   readonly seccomp?: unknown;
-  /** More mounts. */
-  readonly mounts?: readonly Mount[];
   /** With a user namespace: the host's id of its root. */
   readonly idBase?: number;
-}
-
-export interface Mount {
-  readonly destination: string;
-  readonly type: string;
-  readonly source: string;
-  readonly options: readonly string[];
 }
 
 const namespaces = ['pid', 'mount', 'ipc', 'uts', 'network', 'cgroup'] as const;
@@ -48,7 +39,6 @@ export function safeConfig(options: SafeConfigOptions): OciConfig {
       { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755', 'size=64k'] },
       { destination: '/tmp', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'mode=1777', 'size=64m'] },
       { destination: '/run', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'noexec', 'mode=755', 'size=1m'] },
-      ...(options.mounts ?? []),
     ],
     linux: {
       ...(options.idBase === undefined ? {} : { uidMappings: idMappings(options.idBase), gidMappings: idMappings(options.idBase) }),

@@ -39,6 +39,7 @@ export function renderApp(app: AppStatus, { figures, updates, now }: Surrounding
     if (figures.memoryLimitBytes !== undefined) fields.push(['Memory limit', span(formatSize(figures.memoryLimitBytes))]);
   }
   for (const { device, path, access, present } of app.devices ?? []) fields.push(['Device', span(`${device} at ${path} (${access})${present ? '' : ', not there'}`, present ? undefined : 'yellow')]);
+  if (app.data !== undefined) fields.push(['Data', dataSpan(app.data)]);
   if (app.network !== undefined) fields.push(...networkFields(app.network));
   fields.push(...trialFields(app.name, updates));
   if (app.lastExit !== undefined) fields.push(['Last end', span(`${app.lastExit.reason.message}, ${formatTime(app.lastExit.at)}`)]);
@@ -46,6 +47,13 @@ export function renderApp(app: AppStatus, { figures, updates, now }: Surrounding
   if (app.degraded.length === 0) return text;
   const rows = app.degraded.map(({ path, why = '' }) => [span(`  ${path}`), span(why)]);
   return `${text}\nAsked for in config.json and not granted as asked:\n${renderTable([{ title: '  FIELD', least: 12 }, { title: 'WHY', least: 20 }], rows, surface)}`;
+}
+
+/** Measured, since growth is not refused by the file system but noticed. */
+function dataSpan({ usedBytes, limitBytes }: NonNullable<AppStatus['data']>): Span {
+  const used = usedBytes === undefined ? 'not measured yet' : formatSize(usedBytes);
+  if (limitBytes === undefined) return span(`${used}, no limit`);
+  return span(`${used} of ${formatSize(limitBytes)}, measured`, (usedBytes ?? 0) > limitBytes ? 'red' : undefined);
 }
 
 function networkFields({ mode, addresses, ports, outbound, bandwidth = {} }: NetworkStatus): readonly [string, Span][] {
