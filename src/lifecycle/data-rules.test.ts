@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { defaultReserve, graceMs, greediest, isDue, isRoomy, isShort, judgeData, measureAgainMs, slackBytes, type DataState, type Measurement } from './data-rules.ts';
+import { defaultReserve, graceMs, greediest, isDue, isRoomy, isShort, judgeData, measureAgainMs, slackBytes, writtenBetween, type DataState, type Measurement } from './data-rules.ts';
 
 const MiB = 1024 ** 2;
 
@@ -30,6 +30,21 @@ test('an app that starts with too much has a while to make room, in which it mus
   const made = judgeData(first.state, found(60, { at: 2000 }));
   assert.equal(made.state.grace, undefined);
   assert.equal(judgeData(made.state, found(65)).over, 'its data takes 65.0 MiB of 64.0 MiB');
+});
+
+test('an app that had room when it started has no while, however soon it is looked at', () => {
+  const before = judgeData(undefined, found(1, { instance: '' })).state;
+  assert.equal(judgeData(before, found(70)).over, 'its data takes 70.0 MiB of 64.0 MiB');
+  const full = judgeData(undefined, found(70, { instance: '' })).state;
+  assert.equal(judgeData(full, found(70)).over, undefined);
+  assert.equal(judgeData(full, found(71)).over, 'its data takes 71.0 MiB of 64.0 MiB');
+});
+
+test('inodes that are taken count as what was written', () => {
+  const room = { freeBytes: 100, freeInodes: 50, totalBytes: 1000, totalInodes: 100 };
+  assert.equal(writtenBetween(room, { ...room, freeBytes: 90, freeInodes: 48 }, 4096), 10 + 2 * 4096);
+  assert.equal(writtenBetween(room, { ...room, freeBytes: 110, freeInodes: 60 }, 4096), 0);
+  assert.equal(writtenBetween({ ...room, freeInodes: Infinity }, { ...room, freeInodes: Infinity }, 4096), 0);
 });
 
 test('an app that is started again and again gains nothing by it', () => {

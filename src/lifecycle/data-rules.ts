@@ -10,6 +10,8 @@ import { formatDuration, formatSize } from '../lib/units.ts';
 export const graceMs = 5 * 60_000;
 /** Data is measured at least this often, as other apps that make room hide what one takes. */
 export const measureAgainMs = 60_000;
+/** While it makes room, so that people see it. */
+const measureInGraceMs = 2000;
 /** Most of the time that goes into measuring one app: a tenth. */
 const restPerCost = 9;
 /** What directories may grow by while an app makes room in them, and what no measurement is worth. */
@@ -52,7 +54,7 @@ export interface Measurement {
 export function isDue(state: DataState | undefined, now: number, { instance, limitBytes, writtenBytes }: Pick<Measurement, 'instance' | 'limitBytes' | 'writtenBytes'>): boolean {
   if (state?.instance !== instance) return true;
   if (limitBytes === undefined || now - state.at < restPerCost * state.costMs) return false;
-  if (now - state.at >= measureAgainMs || state.limitBytes !== limitBytes) return true;
+  if (now - state.at >= (state.grace === undefined ? measureAgainMs : measureInGraceMs) || state.limitBytes !== limitBytes) return true;
   const most = state.grace?.bytes ?? limitBytes;
   return writtenBytes - state.writtenBytes >= Math.max((most - state.usedBytes) / 2, slackBytes);
 }
@@ -74,13 +76,13 @@ export function judgeData(before: DataState | undefined, found: Measurement): { 
   if (found.tooDeep) return { state, over: 'directories of its data lie so deep in each other that what they take cannot be seen' };
   if (usedBytes <= limitBytes) return { state };
   const takes = `its data takes ${formatSize(usedBytes)} of ${formatSize(limitBytes)}`;
-  if (isNew) {
-    // Started with too much: by a person who has made too little room, at boot, or under a policy that gives less now.
+  // Started with too much: by a person who has made too little room, at boot, or under a policy that gives less now.
+  if (isNew && (before === undefined || before.usedBytes > limitBytes)) {
     const grace = { bytes: Math.min(before?.grace?.bytes ?? Infinity, usedBytes + slackBytes), until: at + graceMs };
-    if (usedBytes > grace.bytes) return { state: { ...state, grace: before!.grace! }, over: takes };
+    if (usedBytes > grace.bytes) return { state: { ...state, grace }, over: takes };
     return { state: { ...state, grace }, news: `${takes}; it has ${formatDuration(graceMs)} to make room, and must not grow` };
   }
-  const { grace } = before;
+  const grace = before?.grace;
   if (grace === undefined) return { state: { ...state, grace: { bytes: usedBytes + slackBytes, until: at } }, over: takes };
   if (usedBytes > grace.bytes || at > grace.until) return { state: { ...state, grace }, over: takes };
   return { state: { ...state, grace } };
@@ -93,6 +95,12 @@ export function judgeData(before: DataState | undefined, found: Measurement): { 
 export function greediest(states: ReadonlyMap<string, DataState>): { readonly app: string; readonly grownBytes: number } | undefined {
   const [most] = [...states].map(([app, { usedBytes, baselineBytes }]) => ({ app, grownBytes: usedBytes - baselineBytes })).toSorted((a, b) => b.grownBytes - a.grownBytes);
   return most !== undefined && most.grownBytes >= leastGrowthBytes ? most : undefined;
+}
+
+/** What was written between two looks, at least: inodes count as what a file counts for. */
+export function writtenBetween(before: FileSystemRoom, after: FileSystemRoom, bytesPerInode: number): number {
+  const inodes = before.freeInodes === Infinity ? 0 : Math.max(before.freeInodes - after.freeInodes, 0);
+  return Math.max(before.freeBytes - after.freeBytes, 0) + inodes * bytesPerInode;
 }
 
 /** Room on a file system (statfs(2)); inodes are Infinity where there is no end of them. */

@@ -1,10 +1,14 @@
 import type { Clock } from '../lib/clock.ts';
 import { asBerthError } from '../lib/errors.ts';
 import { formatSize } from '../lib/units.ts';
-import { defaultReserve, greediest, isDue, isRoomy, isShort, judgeData, type DataState, type FileSystemRoom, type Reserve } from './data-rules.ts';
+import { leastTakenBytes } from '../store/index.ts';
+import { defaultReserve, greediest, isDue, isRoomy, isShort, judgeData, writtenBetween, type DataState, type FileSystemRoom, type Reserve } from './data-rules.ts';
 
 /** How often the room on the file system is asked for, milliseconds: some microseconds of work. */
 const lookMs = 250;
+
+/** In place of an instance's id. */
+const notRunning = '';
 
 /** An app that runs and may write data. */
 export interface DataHolder {
@@ -46,7 +50,8 @@ export class DataWatch {
   #closed = false;
   /** All that was written since the watch began, by anybody: what was freed at the same time is not seen. */
   #writtenBytes = 0;
-  #freeBytes: number | undefined;
+  /** As at the look before. */
+  #room: FileSystemRoom | undefined;
   #toldShort = false;
 
   constructor(options: DataWatchOptions) {
@@ -57,6 +62,11 @@ export class DataWatch {
   use(app: string): DataUse | undefined {
     const state = this.#states.get(app);
     return state === undefined ? undefined : { usedBytes: state.usedBytes, ...(state.limitBytes === undefined ? {} : { limitBytes: state.limitBytes }) };
+  }
+
+  /** Before an instance starts: what it begins with is known, so that it has no time to grow unseen. */
+  async prime(app: string, limitBytes: number | undefined): Promise<void> {
+    if (limitBytes !== undefined) await this.#measure({ app, instance: notRunning, limitBytes }, true);
   }
 
   /** It is no app any more. */
@@ -89,8 +99,8 @@ export class DataWatch {
     const holders = this.#options.holders();
     if (holders.length === 0) return;
     const room = this.#options.room();
-    this.#writtenBytes += Math.max((this.#freeBytes ?? room.freeBytes) - room.freeBytes, 0);
-    this.#freeBytes = room.freeBytes;
+    if (this.#room !== undefined) this.#writtenBytes += writtenBetween(this.#room, room, leastTakenBytes);
+    this.#room = room;
     const usual = defaultReserve(room);
     const reserve = { ...usual, bytes: this.#options.reserveBytes ?? usual.bytes };
     const short = isShort(room, reserve);
@@ -112,6 +122,7 @@ export class DataWatch {
     const at = clock.monotonic();
     const { state, news, over } = judgeData(this.#states.get(app), { ...holder, usedBytes: bytes, tooDeep, at, costMs: at - start, writtenBytes, roomy });
     this.#states.set(app, state);
+    if (holder.instance === notRunning) return;
     if (news !== undefined) warn(app, news);
     if (over !== undefined) end(app, over);
   }

@@ -25,6 +25,7 @@ export async function startUp({ store, runtime, prepare, devices }: Tools, app: 
     if (answer.kind === 'refused') throw new BerthError('busy', `${app} cannot be started: the device ${answer.device} is lent to ${answer.holder}; stop that app first`);
     const spec = await plan.spec(instanceId, await devices.lend(app));
     mayTryAgain = true;
+    await tools.primeData(app, plan.dataBytes);
     const record = await runtime.start(spec);
     return { ...known, kind: 'runs', record: plan.devices.length === 0 ? record : { ...record, devices: plan.devices } };
   } catch (error) {

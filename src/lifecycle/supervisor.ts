@@ -68,6 +68,7 @@ class AppSupervisor implements Supervisor {
       bootId: options.bootId ?? readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
       isHeld: (name) => this.#holds.has(name),
       newInstanceId: options.newInstanceId ?? (() => randomBytes(32).toString('hex')),
+      primeData: async (name, limitBytes) => this.#dataWatch?.prime(name, limitBytes),
       dataUse: (name) => this.#dataWatch?.use(name),
       tell: (news) => {
         this.#events.add(news);

@@ -19,5 +19,7 @@ export interface Tools {
   readonly newInstanceId: () => string;
   /** What is known of an app's data. */
   readonly dataUse: (name: string) => DataUse | undefined;
+  /** Measures an app's data before it starts. */
+  readonly primeData: (name: string, limitBytes: number | undefined) => Promise<void>;
   readonly tell: (news: News) => void;
 }
