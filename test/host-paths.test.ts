@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { grantHostPath } from '../src/policy/host-paths.ts';
+import { grantHostPath, hostPathMount } from '../src/policy/host-paths.ts';
 import { Decisions } from '../src/policy/decisions.ts';
 import { Request } from '../src/policy/request.ts';
 import type { HostPathRight } from '../src/policy/index.ts';
@@ -35,7 +35,7 @@ async function see(bench: RuntimeBench, source: string, rights: readonly HostPat
   const grant = grantHostPath(new Request({ destination: '/here', type: 'bind', source, options: mountOptions }, 'mounts[0]'), { hostPaths: rights }, new Decisions());
   assert.ok(grant);
   mkdirSync(join(bench.directory, 'rootfs/here'), { recursive: true });
-  const record = await bench.start(script, { ...user, hostPaths: [grant] });
+  const record = await bench.start(script, { ...user, hostPaths: [grant], mounts: [hostPathMount(grant)] });
   await bench.exit(record);
   const lines = (await bench.lines('demo')).map(({ text }) => text);
   await bench.runtime.remove(record.id);
@@ -110,7 +110,7 @@ test('other file systems below are not dragged along, nor shown when they come l
   const rights: readonly HostPathRight[] = [{ path: directory, access: 'read' }];
   const grant = grantHostPath(new Request({ destination: '/here', type: 'bind', source: `${directory}/open`, options: ['ro'] }, 'mounts[0]'), { hostPaths: rights }, new Decisions())!;
   mkdirSync(join(bench.directory, 'rootfs/here'));
-  const record = await bench.start('while [ ! -e /here/go ]; do sleep 0.05; done; ls -A /here/other; echo over', { idBase, hostPaths: [grant] });
+  const record = await bench.start('while [ ! -e /here/go ]; do sleep 0.05; done; ls -A /here/other; echo over', { idBase, hostPaths: [grant], mounts: [hostPathMount(grant)] });
   execFileSync('mount', ['-t', 'tmpfs', 'berth', `${directory}/open/other`]);
   writeFileSync(`${directory}/open/other/later`, '');
   writeFileSync(`${directory}/open/go`, '');

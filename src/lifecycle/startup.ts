@@ -14,7 +14,7 @@ type Outcome =
   | { readonly kind: 'failed'; readonly error: BerthError; readonly mayTryAgain: boolean };
 
 /** Starts an instance of an app, with the plan of the moment and the devices that it needs. */
-export async function startUp({ store, runtime, prepare, devices }: Tools, app: string, instanceId: string): Promise<Startup> {
+export async function startUp({ store, runtime, prepare, devices, primeData }: Tools, app: string, instanceId: string): Promise<Startup> {
   let mayTryAgain = false;
   let known: { readonly profile?: Profile } = {};
   try {
@@ -25,7 +25,7 @@ export async function startUp({ store, runtime, prepare, devices }: Tools, app: 
     if (answer.kind === 'refused') throw new BerthError('busy', `${app} cannot be started: the device ${answer.device} is lent to ${answer.holder}; stop that app first`);
     const spec = await plan.spec(instanceId, await devices.lend(app));
     mayTryAgain = true;
-    await tools.primeData(app, plan.dataBytes);
+    await primeData(app, plan.dataBytes);
     const record = await runtime.start(spec);
     return { ...known, kind: 'runs', record: plan.devices.length === 0 ? record : { ...record, devices: plan.devices } };
   } catch (error) {

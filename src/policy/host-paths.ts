@@ -1,6 +1,6 @@
 import { isPlainAbsolutePath } from '../image/index.ts';
 import type { Decisions } from './decisions.ts';
-import { standardMounts } from './profile.ts';
+import { standardMounts, type Mount } from './profile.ts';
 import type { Request } from './request.ts';
 import type { HostPathGrant, HostPathRight, Rights } from './rights.ts';
 
@@ -34,6 +34,14 @@ export function grantHostPath(asked: Request, rights: Pick<Rights, 'hostPaths'>,
   if (wantsWrite && access === 'read') decide.limited(asked.path, asked.all, `the policy lets this app read ${right.path}, not write it (rights: host-paths, access: write); ask for it with the option "ro"`, given);
   else decide.granted(asked.path, asked.all, given);
   return grant;
+}
+
+/**
+ * Its mount: never with set-user-ID programs or devices; without what is mounted below it later, which options would not
+ * reach.
+ */
+export function hostPathMount({ destination, source, access, exec }: HostPathGrant): Mount {
+  return { destination, type: 'bind', source, options: ['bind', 'private', 'nosuid', 'nodev', ...(exec ? [] : ['noexec']), access === 'read' ? 'ro' : 'rw'] };
 }
 
 /** The right about the longest path that holds this one. */

@@ -150,7 +150,11 @@ export interface VolumeGrant {
 }
 
 /** A path of the host that an app sees; where it leads is looked at when the app starts. */
-export type HostPathGrant = InstanceHostPath;
+export interface HostPathGrant extends InstanceHostPath {
+  readonly access: 'read' | 'write';
+  /** Programs in it may be run. */
+  readonly exec: boolean;
+}
 
 /** What is granted beyond the config that runs, for other rooms to bring about. */
 export interface Extras {

@@ -14,7 +14,7 @@ const kernelTrees: readonly string[] = ['/proc', '/sys', '/dev'];
 
 /** The paths of the host that an instance sees, mounted at places of Berth's own until its container is made. */
 export interface StagedHostPaths extends AsyncDisposable {
-  /** The config with mounts of these places. */
+  /** The config with these places as the sources of its mounts. */
   place(config: OciConfig): OciConfig;
 }
 
@@ -55,20 +55,16 @@ export async function stageHostPaths(granted: readonly InstanceHostPath[], id: s
     await release();
     throw error;
   }
+  const placeOf = ({ destination, source }: Pick<InstanceHostPath, 'destination' | 'source'>): string =>
+    staged.find(({ grant }) => grant.destination === destination && grant.source === source)?.place ?? source;
   return {
     place: (config) => {
-      const mounts = staged.map(({ grant, place }) => mountOf(grant, place));
-      return mounts.length === 0 ? config : { ...config, mounts: [...(config['mounts'] as readonly unknown[]), ...mounts] };
+      if (staged.length === 0) return config;
+      const mounts = (config['mounts'] as readonly Pick<InstanceHostPath, 'destination' | 'source'>[]).map((mount) => ({ ...mount, source: placeOf(mount) }));
+      return { ...config, mounts };
     },
     [Symbol.asyncDispose]: release,
   };
-}
-
-/**
- * Never with set-user-ID programs or devices; without what is mounted below it later, which options would not reach.
- */
-function mountOf({ destination, access, exec }: InstanceHostPath, source: string): object {
-  return { destination, type: 'bind', source, options: ['bind', 'private', 'nosuid', 'nodev', ...(exec ? [] : ['noexec']), access === 'read' ? 'ro' : 'rw'] };
 }
 
 /** Takes away what a daemon that ended in between has left in `directory`. */

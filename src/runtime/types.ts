@@ -26,9 +26,6 @@ export interface InstanceHostPath {
   readonly source: string;
   /** The operator's path: what `source` leads to must be where this one leads to, or below. */
   readonly within: string;
-  readonly access: 'read' | 'write';
-  /** Programs in it may be run. */
-  readonly exec: boolean;
 }
 
 /** A name on the system bus, and what an instance may do with it. */
@@ -48,7 +45,7 @@ export interface InstanceSpec {
   readonly config: OciConfig;
   /** Without, or with mode `none`: loopback only. `config` must not have a network namespace with mode `host`, and must have one of its own otherwise. */
   readonly network?: InstanceNetwork;
-  /** Mounted after those of `config`, if they lead where they may. */
+  /** Mounts of `config`, by destination and source, that show the host: where they lead is looked at first. */
   readonly hostPaths?: readonly InstanceHostPath[];
   /** Without any, it sees no system bus. */
   readonly busNames?: readonly InstanceBusName[];

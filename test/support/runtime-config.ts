@@ -11,6 +11,8 @@ export interface SafeConfigOptions {
   readonly memoryBytes?: number;
   /** `linux.seccomp`; by default none. */
   readonly seccomp?: unknown;
+  /** More mounts. */
+  readonly mounts?: readonly object[];
   /** With a user namespace: the host's id of its root. */
   readonly idBase?: number;
 }
@@ -39,6 +41,7 @@ export function safeConfig(options: SafeConfigOptions): OciConfig {
       { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755', 'size=64k'] },
       { destination: '/tmp', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'mode=1777', 'size=64m'] },
       { destination: '/run', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'noexec', 'mode=755', 'size=1m'] },
+      ...(options.mounts ?? []),
     ],
     linux: {
       ...(options.idBase === undefined ? {} : { uidMappings: idMappings(options.idBase), gidMappings: idMappings(options.idBase) }),
