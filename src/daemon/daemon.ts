@@ -17,6 +17,7 @@ import { openFolders, openUpdates, readPlatform, recoverUpdates, type UpdatesOpt
 import { configDirectory, type Config } from './config.ts';
 import { dataRoom } from './data-room.ts';
 import { examineHost } from './doctor.ts';
+import { requireOwnUsers } from './host-users.ts';
 import { openLauncher } from './launcher.ts';
 import { openRulings } from './rulings.ts';
 import { ConfinedWorkers, type WorkerPrograms } from './workers.ts';
@@ -42,6 +43,7 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
   // Containers pass through here to their bundles; the sockets in it have modes of their own.
   mkdirSync(config.run, { recursive: true, mode: 0o711 });
   const lock = takeLock(join(config.run, 'lock'), `another berthd runs with ${config.run}`);
+  requireOwnUsers(config.ids, config.root);
   const store = openStore(config.root, { journal, now: clock.now(), ids: config.ids });
   // What cannot be deleted is no reason for apps not to run.
   const undeleted = (error: unknown): void => {
@@ -132,6 +134,7 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
           run: config.run,
           policy: { directory: config.policy, fault: policy.fault() },
           runtime: runtime.name,
+          ids: config.ids,
           network: config.network,
           busUser: config.bus.user,
           now: clock.now(),

@@ -4,7 +4,9 @@ import type { BerthError } from '../lib/errors.ts';
 import { run } from '../lib/process.ts';
 import { formatSize } from '../lib/units.ts';
 import { busNamesReadiness, examineNetwork, type NetworkOptions } from '../runtime/index.ts';
+import type { IdPool } from '../store/index.ts';
 import type { DoctorCheck, DoctorReport } from '../update/index.ts';
+import { examineUsers } from './host-users.ts';
 
 export interface DoctorContext {
   readonly root: string;
@@ -12,6 +14,7 @@ export interface DoctorContext {
   readonly policy: { readonly directory: string; readonly fault: BerthError | undefined };
   /** Name of the chosen OCI runtime. */
   readonly runtime: string;
+  readonly ids: IdPool;
   readonly network: NetworkOptions;
   readonly devices: readonly DeviceStatus[];
   /** What is wrong with their declarations. */
@@ -31,6 +34,7 @@ export async function examineHost(context: DoctorContext): Promise<DoctorReport>
       kernel(),
       cgroups(),
       namespaces(),
+      examineUsers(context.ids),
       await program('runtime', context.runtime, 'install runc or crun'),
       await program('monitor', 'conmon', 'install conmon'),
       await program('xz', 'xz', 'install xz-utils; packages with data.tar.xz cannot be read without it'),

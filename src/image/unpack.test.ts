@@ -336,3 +336,27 @@ test('what dpkg-deb builds is unpacked as dpkg-deb unpacks it', async () => {
     assert.equal(list(join(target, 'bundle')), list(reference));
   }
 });
+
+test('entries are given to the users of the app, also where control comes after them, and the image is checked against those', { skip: isRoot ? false : 'only root can give files away' }, async () => {
+  const idBase = 500_000;
+  const admit = async (): Promise<{ readonly idBase: number }> => Promise.resolve({ idBase });
+  const [debian, control, data] = classicMembers(sample);
+  for (const bytes of [arArchive(berthMembers(sample)), arArchive([debian!, control!, data!]), arArchive([debian!, data!, control!])]) {
+    const target = newTarget();
+    await unpack(bytes, target, { admit });
+    const owners = ['config.json', 'rootfs', 'rootfs/bin', 'rootfs/bin/app', 'rootfs/tmp', 'rootfs/var/lib/app'].map((path) => {
+      const { uid, gid } = lstatSync(join(target, 'bundle', path));
+      return [uid - idBase, gid - idBase];
+    });
+    assert.deepEqual(owners, [[0, 0], [0, 0], [7, 8], [1000, 1001], [0, 0], [0, 0]]);
+    assert.equal(lstatSync(join(target, 'bundle/rootfs/bin/app')).mode & 0o7777, 0o755);
+    assert.deepEqual(await verifyImage(target, { idBase }), []);
+    assert.match((await verifyImage(target))[0]!, /config\.json: owner 500000:500000 instead of 0:0/);
+  }
+});
+
+test('a package with a user that no app has is refused', async () => {
+  for (const id of [{ uid: 65_536 }, { gid: 4_000_000 }]) {
+    await refuse(arArchive(berthMembers([{ name: 'a', data: 'x', ...id }])), 'bad_package', /"a" belongs to user \d+ and group \d+; an app has those from 0 to 65535/);
+  }
+});

@@ -291,6 +291,7 @@ class Unpacking {
   }
 
   #finishBundle(unpacker: DataUnpacker, config: string | undefined): void {
+    if (this.#idBase !== undefined) this.#writer?.settleOwners(this.#idBase, (visit) => unpacker.model.forEach(visit));
     if (config !== undefined && unpacker.hasRootfs()) {
       const needed = neededPaths(config);
       const kindAt = (path: string): ReturnType<DataUnpacker['kindAt']> => unpacker.kindAt(`${rootfsPath}/${path}`);
@@ -299,7 +300,6 @@ class Unpacking {
       }
       for (const path of missingFiles(needed, kindAt)) this.#writer?.mountFile(`${rootfsPath}/${path}`);
     }
-    if (this.#idBase !== undefined) this.#writer?.settleOwners(this.#idBase, (visit) => unpacker.model.forEach(visit));
     unpacker.finishDirs();
     this.#writer?.finish();
   }
