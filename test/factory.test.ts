@@ -4,8 +4,10 @@ import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rea
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { idsPerApp } from '../src/lib/id-range.ts';
 import { run } from '../src/lib/process.ts';
 import type { AppStatus } from '../src/lifecycle/index.ts';
+import { defaultIds } from '../src/store/index.ts';
 import type { PreloadReport, UpdateStatus } from '../src/update/index.ts';
 import { ApiClient } from './support/api.ts';
 import { berthBundle, imageDifferences, TestDaemon, until, whyNoContainers } from './support/berthd.ts';
@@ -314,9 +316,11 @@ test('a preload without root works under fakeroot, and says so elsewhere', limit
   const { code, stdout, stderr } = await run('setpriv', [...asNobody, 'fakeroot', 'sh', '-c', script, 'sh', join(directory, 'store'), program, ...args]);
   assert.equal(code, 0, stdout + stderr);
   const owners = new Map(stdout.split('\n').map((line) => /^\S+ +(\S+) .* (\.\/\S+)/.exec(line)).filter((match) => match !== null).map(([, owner, path]) => [path!.replace(/[0-9a-f]{64}/, 'image'), owner]));
+  // The first range that an app has is the second of all.
+  const root = defaultIds.base + idsPerApp;
   assert.deepEqual(
     ['./berth.db', './images/image/bundle/rootfs/bin/busybox', './images/image/bundle/rootfs/srv/data/', './data/web/1/srv:data/'].map((path) => owners.get(path)),
-    ['0/0', '0/0', `${nobody}/1001`, `${nobody}/1001`],
+    ['0/0', `${root}/${root}`, `${root + nobody}/${root + 1001}`, `${root + nobody}/${root + 1001}`],
     stdout,
   );
 });

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { asBerthError, BerthError, isErrno } from '../lib/errors.ts';
 import { identifyProcess, isAlive, type ProcessIdentity } from '../lib/process.ts';
@@ -53,9 +53,21 @@ async function createAndStart(room: Room, spec: InstanceSpec, files: BundleFiles
   });
   const init = await createdProcess(room, id, files, monitor);
   if (log !== undefined) room.logs.begin(app, monitor, files.logCount);
+  openOutput(init);
   await room.networks.connect(id, init.pid);
   await room.oci.start(id);
   return { id, app, bootId: room.bootId, init, monitor, startedAt: room.clock.now() };
+}
+
+/**
+ * Lets all of the app's users open its output by name (`/dev/stdout`, to which programs that know only files write):
+ * conmon's pipes are the host's root's. Who has not got them by inheritance finds no name of theirs.
+ */
+function openOutput({ pid }: ProcessIdentity): void {
+  for (const descriptor of [1, 2]) {
+    const path = `/proc/${pid}/fd/${descriptor}`;
+    if (statSync(path).isFIFO()) chmodSync(path, 0o622);
+  }
 }
 
 /** Waits until conmon says that the container is created, and gives its first process. */
