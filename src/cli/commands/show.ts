@@ -80,7 +80,7 @@ export const show: Command = {
   args: [{ name: 'APP', kind: 'app' }],
   options: [],
   summary: 'show everything about an app',
-  help: ['Shows an app\'s image, state, figures, the trial it is in, how it last ended and why, and what its config.json asked for but was not granted.'],
+  help: ['Shows an app\'s image, state, figures, network, the trial it is in, how it last ended and why, and what its config.json asked for but was not granted.'],
   examples: [{ line: 'berth show mosquitto', meaning: 'the app mosquitto' }],
   run: async ({ client, json, result, colour, width }, { args }) => {
     const app = await client.request<AppStatus>('GET', `/apps/${encodeURIComponent(args[0]!)}`);

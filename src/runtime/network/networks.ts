@@ -15,7 +15,7 @@ import { hostsFile, nameServers, resolvConf, resolvConfPaths } from './names.ts'
 import { checkOverlap, planNetwork, type NetworkOptions, type NetworkPlan } from './plan.ts';
 import { RulesWatch } from './rules-watch.ts';
 import { removal, ruleset } from './ruleset.ts';
-import { runTool } from './tools.ts';
+import { requireTools, runTool } from './tools.ts';
 
 /**
  * Connects instances to the bridge and takes them off again. Everything that the host has for it (bridge, rules,
@@ -120,6 +120,7 @@ export class Networks {
 
   async #plug(reserved: Attachment, namespace: string): Promise<void> {
     const plugins = new Plugins(this.#options.plugins);
+    await requireTools();
     await this.#bridge.open();
     const result = await plugins.call('ADD', bridgeConfig(this.#plan, reserved), reserved.id, namespace);
     const plug = plugOf(this.#plan, result);
