@@ -26,7 +26,7 @@ const readOnly: ReadonlySet<string> = new Set(['/sys', '/sys/fs/cgroup']);
 /** Nothing of an app's is mounted at or below these. */
 const kept = /^\/(proc|sys|dev|run\/berth|run\/exports|run\/imports|run\/volumes)(\/|$)/;
 
-/** Options of mount(8) that give nothing that the profile withholds. */
+/** Options of mount(8) that give nothing that an app is not to have. */
 const harmless = /^(nosuid|nodev|noexec|ro|defaults|private|rprivate|async|sync|(no)?atime|(no)?diratime|(no)?relatime|(no)?strictatime|lazytime)$/;
 /** Options of the standard file systems (proc(5), tmpfs(5), devpts in the kernel's documentation), which the profile answers. */
 const ofStandard = /^(newinstance|ptmxmode=[0-7]{3,4}|mode=[0-7]{3,4}|[ug]id=\d+|size=\d+[kmg%]?|nr_inodes=\d+[kmg]?|hidepid=\w+|subset=pid|nsdelegate|rw)$/i;

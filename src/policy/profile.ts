@@ -1,6 +1,6 @@
 /**
- * The fixed profile: what every app gets, whatever it asks for. Grants beyond it come by name from the operator's
- * policy. Field names are those of the OCI runtime specification 1.0.
+ * What every app gets, whatever it asks for. Grants beyond it come by name from the operator's policy. Field names
+ * are those of the OCI runtime specification 1.0.
  */
 
 /** The kernel's interfaces that tell of, or change, the host. */
