@@ -1,12 +1,14 @@
 /** The filter on calls of the kernel, each tried in a real container: refused with the right errno, or let through. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { callsByCapability, seccompProfile } from '../src/policy/index.ts';
 import { whyNoContainers } from './support/berthd.ts';
 import { callsCommand, installCalls, type Call } from './support/calls.ts';
+import { copyPrograms, copyPythonModules } from './support/programs.ts';
 import { RuntimeBench } from './support/runtime-bench.ts';
 
 const skip = whyNoContainers() ?? (process.arch === 'x64' ? undefined : 'the numbers of the calls are those of x86-64');
@@ -73,7 +75,52 @@ function named(attempts: readonly (readonly [string, ...unknown[]])[], given: re
   return attempts.map(([what], index) => `${what}: ${given[index]}`);
 }
 
+/** Threads, children, timers, files, sockets and memory, as the languages themselves use them. */
+const programs: Readonly<Record<string, readonly string[]>> = {
+  node: ['/node', '-e', `
+    const { Worker } = require('node:worker_threads'), { execFileSync } = require('node:child_process'), { createServer, connect } = require('node:net'), fs = require('node:fs');
+    new Worker('require("node:worker_threads").parentPort.postMessage(21 * 2)', { eval: true }).on('message', (sum) => {
+      const text = execFileSync('/bin/echo', ['child'], { encoding: 'utf8' }).trim();
+      fs.writeFileSync('/tmp/x', 'file'); fs.watch('/tmp').close();
+      const server = createServer((socket) => socket.end('socket')).listen(0, '127.0.0.1', () => connect(server.address().port, '127.0.0.1').on('data', (data) => { console.log(sum, text, fs.readFileSync('/tmp/x', 'utf8'), String(data)); server.close(); }));
+    });`],
+  python: ['/usr/bin/python3', '-c', `
+import os, select, signal, socket, subprocess, tempfile, threading, time
+found = []
+thread = threading.Thread(target=lambda: found.append('thread')); thread.start(); thread.join()
+found.append(subprocess.run(['/bin/echo', 'child'], capture_output=True, text=True).stdout.strip())
+one, other = socket.socketpair(); one.send(b'socket'); found.append(other.recv(9).decode())
+with tempfile.TemporaryFile(dir='/tmp') as file: file.write(b'x'); file.flush(); os.fsync(file.fileno())
+signal.signal(signal.SIGALRM, lambda *_: found.append('alarm')); signal.setitimer(signal.ITIMER_REAL, 0.01); time.sleep(0.05)
+print(*found)`],
+  shell: ['/bin/sh', '-c', 'echo a b | tr " " "\\n" | grep b; mkdir /tmp/d && cd /tmp/d && ls -la | wc -l; (sleep 0.01 & wait $!); busybox mkfifo /tmp/f && echo fifo'],
+};
+
 describe('the filter on calls of the kernel', () => {
+  it('lets Node, Python and a shell run', options, async () => {
+    await using bench = await RuntimeBench.open();
+    const rootfs = join(bench.directory, 'rootfs');
+    await copyPrograms(rootfs, ['/usr/bin/python3', process.execPath]);
+    await copyPythonModules(rootfs, ['select', 'signal', 'socket', 'subprocess', 'tempfile', 'threading']);
+    renameSync(join(rootfs, process.execPath), join(rootfs, 'node'));
+    const said: Record<string, string> = {};
+    for (const [app, args] of Object.entries(programs)) {
+      const record = await bench.start(args, { app, seccomp: seccompProfile([]) });
+      await bench.exit(record);
+      said[app] = (await bench.lines(app)).map(({ text }) => text).join('\n');
+    }
+    assert.deepEqual(said, { node: '42 child file socket', python: 'thread child socket alarm', shell: 'b\n3\nfifo' });
+  });
+
+  it('holds for commands that are run in the app, too', options, async () => {
+    await using bench = await RuntimeBench.open();
+    await installCalls(join(bench.directory, 'rootfs'));
+    const record = await bench.start('exec sleep 1000', { app: 'host', capabilities: all, seccomp: seccompProfile([]) });
+    const { stdout, done } = await bench.runtime.exec(record.id, { command: callsCommand(callsOf(guarded.slice(0, 3))) });
+    assert.deepEqual(JSON.parse(await text(stdout)), ['EPERM', 'EPERM', 'EPERM']);
+    assert.equal(await done, 0);
+  });
+
   it('refuses the dangerous ones even to who has every capability, and without it they would go through', options, async () => {
     await using bench = await RuntimeBench.open();
     await installCalls(join(bench.directory, 'rootfs'));
