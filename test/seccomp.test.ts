@@ -128,7 +128,9 @@ describe('the filter on calls of the kernel', () => {
     const given = await answers(bench, 'filtered', callsOf(attempts), seccompProfile([]), all);
     assert.deepEqual(named(attempts, given), attempts.map(([what, answer]) => `${what}: ${answer}`));
     const unfiltered = await answers(bench, 'unfiltered', callsOf(attempts), undefined, all);
-    assert.deepEqual(attempts.filter(([, answer], index) => unfiltered[index] === answer).map(([what]) => what), [], 'the same without the filter');
+    // A kernel may lack a family of sockets by itself.
+    const same = attempts.filter(([, answer], index) => unfiltered[index] === answer && answer !== 'EAFNOSUPPORT');
+    assert.deepEqual(same.map(([what]) => what), [], 'the same without the filter');
   });
 
   it('opens to a capability that was granted what it is about, and nothing else', options, async () => {
