@@ -3,7 +3,7 @@ import { OctetString } from '@peculiar/asn1-schema';
 import * as cms from '@peculiar/asn1-cms';
 import * as x509 from '@peculiar/asn1-x509';
 import { arrayBuffer, encodeAsn, parseAsn } from './asn1.ts';
-import type { Certificate } from './certificate.ts';
+import { readCertificate, type Certificate } from './certificate.ts';
 import type { Party } from './fixtures.ts';
 import { writePem } from './pem.ts';
 import { signatureId } from './signing-key.ts';
@@ -38,4 +38,18 @@ export function tampered(der: Uint8Array, change: (data: cms.SignedData, signer:
   const data = parseAsn(cms.SignedData, parseAsn(cms.ContentInfo, der, 'message').content, 'message');
   change(data, data.signerInfos[0]!);
   return encodeAsn(new cms.ContentInfo({ contentType: '1.2.840.113549.1.7.2', content: arrayBuffer(encodeAsn(data)) }));
+}
+
+/** The same party with a certificate in which something is changed, signed anew by its issuer or itself. */
+export async function reissued({ key, certificate }: Party, change: (tbs: x509.TBSCertificate) => void, issuer: Party = { key, certificate }): Promise<Party> {
+  const { tbsCertificate } = parseAsn(x509.Certificate, certificate.der, 'certificate');
+  change(tbsCertificate);
+  const signatureAlgorithm = signatureId(issuer.key.algorithm);
+  tbsCertificate.signature = signatureAlgorithm;
+  const signatureValue = arrayBuffer(await issuer.key.sign(encodeAsn(tbsCertificate)));
+  return { key, certificate: readCertificate(encodeAsn(new x509.Certificate({ tbsCertificate, signatureAlgorithm, signatureValue })), 'forged') };
+}
+
+export function extension(extnID: string, value: unknown, critical = true): x509.Extension {
+  return new x509.Extension({ extnID, critical, extnValue: new OctetString(value instanceof Uint8Array ? value : encodeAsn(value)) });
 }

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import * as x509 from '@peculiar/asn1-x509';
 import { BerthError } from '../lib/errors.ts';
 import { findChains } from './chain.ts';
 import { addSigner } from './cms-writer.ts';
 import { authority, claim, manifest, now, party, policy, signedBy, type Party } from './fixtures.ts';
-import { crlOf } from './forge.ts';
+import { crlOf, extension, reissued } from './forge.ts';
 import { judgePackage } from './index.ts';
 import type { Authority, TrustPolicy, Vouched } from './types.ts';
 
@@ -127,6 +128,38 @@ test('a CA signs no packages, and its certificate must hold at every level', asy
   await refused(/is not for signatures/, await signedBy(root), [authority('acme', root)]);
   const oldRoot = await party('old root', { isCa: true, to: -1 });
   await refused(/CN=old root expired/, await signedBy(await party('leaf', { issuer: oldRoot })), [authority('acme', oldRoot)]);
+});
+
+test('what a certificate is for: extended key usage, critical extensions', async () => {
+  const acme = await party('acme');
+  const withExtension = async (...added: x509.Extension[]): Promise<Party> => await reissued(acme, (tbs) => tbs.extensions!.push(...added));
+  const usage = (...oids: string[]): x509.Extension => extension(x509.id_ce_extKeyUsage, new x509.ExtendedKeyUsage(oids));
+  for (const [added, reason] of [
+    [usage(x509.id_kp_serverAuth, x509.id_kp_emailProtection), /its extendedKeyUsage has no codeSigning/],
+    [extension('1.2.3.4', Buffer.from('3000', 'hex')), /a critical extension that Berth does not know: 1\.2\.3\.4/],
+    [extension(x509.id_ce_nameConstraints, Buffer.from('3000', 'hex')), /a critical extension that Berth does not know/],
+  ] as const) {
+    const signer = await withExtension(added);
+    await refused(reason, await signedBy(signer), [authority('acme', signer)]);
+  }
+  for (const added of [usage(x509.id_kp_codeSigning), usage(x509.anyExtendedKeyUsage), extension('1.2.3.4', Buffer.from('3000', 'hex'), false)]) {
+    const signer = await withExtension(added);
+    await judge(await signedBy(signer), [authority('acme', signer)]);
+  }
+  await assert.rejects(withExtension(extension('1.2.3.4', Buffer.from('3000', 'hex')), extension('1.2.3.4', Buffer.from('3000', 'hex'))), /it has an extension twice/);
+});
+
+test('a CA that may not sign certificates, or no revocation lists', async () => {
+  const plain = await party('root', { isCa: true });
+  const usage = (flags: number) => (tbs: x509.TBSCertificate): void => {
+    tbs.extensions = new x509.Extensions([...tbs.extensions!.filter(({ extnID }) => extnID !== x509.id_ce_keyUsage), extension(x509.id_ce_keyUsage, new x509.KeyUsage(flags))]);
+  };
+  const { cRLSign, keyCertSign } = x509.KeyUsageFlags;
+  const [noCertificates, noLists] = [await reissued(plain, usage(cRLSign)), await reissued(plain, usage(keyCertSign))];
+  await refused(/no authority of this device stands behind it/, await signedBy(await party('leaf', { issuer: noCertificates })), [authority('acme', noCertificates)]);
+  const signature = await signedBy(await party('leaf', { issuer: noLists }));
+  await judge(signature, [authority('acme', noLists)]);
+  await refused(/is not signed by any certificate of that name/, signature, [authority('acme', noLists, { crls: [await crlOf(noLists, { thisUpdate: now, nextUpdate: now + day })] })]);
 });
 
 test('the right CA, but the wrong app', async () => {
