@@ -6,7 +6,8 @@ import { AlgorithmIdentifier, Certificate, SubjectPublicKeyInfo } from '@peculia
 import { OctetString } from '@peculiar/asn1-schema';
 import { BerthError } from '../lib/errors.ts';
 import { hashOids, schemeOids } from './algorithms.ts';
-import { arrayBuffer, parseAsn } from './asn1.ts';
+import { arrayBuffer, encodeAsn, parseAsn } from './asn1.ts';
+import { readCertificate } from './certificate.ts';
 import { readSignedMessage } from './cms-reader.ts';
 import { addSigner, sign } from './cms-writer.ts';
 import { authority, claim, manifest, now, party, policy, signedBy, type Party } from './fixtures.ts';
@@ -82,6 +83,41 @@ test('signed attributes twice, with two values, or missing', async () => {
   await refused(attributes((list) => list.map((one) => new cms.Attribute({ attrType: one.attrType, attrValues: [...one.attrValues, ...one.attrValues] }))), /has 2 values/);
   await refused(attributes((list) => list.slice(0, 1)), /without content type or message digest/);
   await refused(attributes((list) => Array.from({ length: 40 }, () => list[0]!)), /40 signed attributes/);
+});
+
+test('messages of other types', async () => {
+  const otherType = '1.2.840.113549.1.9.16.1.4';
+  const signedType = arrayBuffer(Buffer.from('060b2a864886f70d0109100104', 'hex'));
+  await refused(
+    tampered(good, (_, signer) => {
+      signer.signedAttrs!.find(({ attrType }) => attrType === '1.2.840.113549.1.9.3')!.attrValues = [signedType];
+    }),
+    /the signed content type is not data/,
+  );
+  await refused(tampered(good, (data) => (data.encapContentInfo.eContentType = otherType)), /the content's type is 1\.2\.840\.113549\.1\.9\.16\.1\.4, not data/);
+  await refused(encodeAsn(new cms.ContentInfo({ contentType: otherType, content: parseAsn(cms.ContentInfo, good, 'message').content })), /not a CMS SignedData/);
+  const other = new cms.CertificateChoices({ other: new cms.OtherCertificateFormat({ otherCertFormat: '1.2.3', otherCert: arrayBuffer(Buffer.of(5, 0)) }) });
+  await refused(tampered(good, (data) => data.certificates!.push(other)), /a certificate of a kind that Berth does not read/);
+});
+
+test('certificates that say one thing twice, or not as DER has it', () => {
+  const certificate = parseAsn(Certificate, acme.certificate.der, 'certificate');
+  certificate.signatureAlgorithm = signatureId('ed25519');
+  assert.throws(() => readCertificate(encodeAsn(certificate), 'certificate'), { code: 'untrusted', message: /names two algorithms for its signature/ });
+  const explicit = parseAsn(Certificate, acme.certificate.der, 'certificate');
+  // A default that is written out: cA FALSE.
+  explicit.tbsCertificate.extensions!.find(({ extnID }) => extnID === '2.5.29.19')!.extnValue = new OctetString(Buffer.from('3003010100', 'hex'));
+  assert.throws(() => readCertificate(encodeAsn(explicit), 'certificate'), { code: 'untrusted', message: /BasicConstraints with parts that do not belong there, or not in DER/ });
+});
+
+test('digests that are too short for Ed25519 and ML-DSA-65', async () => {
+  for (const algorithm of ['ed25519', 'ml-dsa-65'] as const) {
+    const short = tampered(await signedBy(await party('acme', { algorithm })), (data, signer) => {
+      signer.digestAlgorithm = new AlgorithmIdentifier({ algorithm: hashOids.sha256 });
+      data.digestAlgorithms.push(signer.digestAlgorithm);
+    });
+    await refused(short, new RegExp(`the digest sha256 does not go with the signature's algorithm \\(${algorithm}\\)`));
+  }
 });
 
 test('algorithms that do not agree', async () => {
@@ -183,6 +219,10 @@ test('encodings that are not DER', async () => {
   await refused(Buffer.alloc(0), /it ends within an element/);
   await refused(Buffer.from('-----BEGIN CMS-----\n'), /not what DER allows/);
   await refused(Buffer.alloc(256 * 1024 + 1, 0x30), /at most 262144 are read/);
+  // A SEQUENCE that is primitive, an OCTET STRING that is constructed, a boolean that is neither.
+  for (const [bytes, reason] of [['1000', /wrong form/], ['300424020400', /wrong form/], ['3003010101', /neither 00 nor FF/], ['300402020001', /more octets than it needs/], ['30021f00', /a tag that is not used/]] as const) {
+    await refused(Buffer.from(bytes, 'hex'), reason);
+  }
   await refused(nested(40), /more than 24 levels/);
   await refused(Buffer.concat([Buffer.of(0x30, 0x83, 0x01, 0x86, 0xa0), Buffer.alloc(100_000, Buffer.of(0x05, 0x00))]), /more than 20000 elements/);
 });

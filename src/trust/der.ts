@@ -88,7 +88,8 @@ class DerReader {
   #checkForm(tag: number, start: number, length: number): void {
     if ((tag & universalMask) !== 0) return;
     const isConstructed = (tag & constructed) !== 0;
-    if (isConstructed !== (tag === derTags.sequence || tag === derTags.set)) throw this.fault(start, `tag ${tag} in the wrong form`);
+    const isStructure = (tag | constructed) === derTags.sequence || (tag | constructed) === derTags.set;
+    if (isConstructed !== isStructure) throw this.fault(start, `tag ${tag} in the wrong form`);
     const [first, second] = [this.#bytes[start], this.#bytes[start + 1]];
     if (tag === derTags.boolean && (length !== 1 || (first !== 0 && first !== 0xff))) throw this.fault(start, 'a boolean that is neither 00 nor FF');
     if (tag === derTags.integer) {

@@ -16,22 +16,34 @@ export interface CrlOptions {
   /** Names this one as its issuer, whoever signs. */
   readonly inNameOf?: Party;
   readonly criticalExtension?: string;
+  /** Of each entry. */
+  readonly criticalEntryExtension?: string;
 }
 
 /** A revocation list in PEM. */
-export async function crlOf(issuer: Party, { thisUpdate, nextUpdate, revoked = [], inNameOf = issuer, criticalExtension }: CrlOptions): Promise<string> {
+export async function crlOf(issuer: Party, { thisUpdate, nextUpdate, revoked = [], inNameOf = issuer, criticalExtension, criticalEntryExtension }: CrlOptions): Promise<string> {
   const tbs = new x509.TBSCertList({
     version: x509.Version.v2,
     signature: signatureId(issuer.key.algorithm),
     issuer: parseAsn(x509.Name, Buffer.from(inNameOf.certificate.subjectName, 'hex'), 'name'),
     thisUpdate: new x509.Time(new Date(thisUpdate)),
     ...(nextUpdate === undefined ? {} : { nextUpdate: new x509.Time(new Date(nextUpdate)) }),
-    ...(revoked.length === 0 ? {} : { revokedCertificates: revoked.map(({ serial }) => new x509.RevokedCertificate({ userCertificate: arrayBuffer(Buffer.from(serial, 'hex')), revocationDate: new x509.Time(new Date(thisUpdate)) })) }),
-    ...(criticalExtension === undefined ? {} : { crlExtensions: [new x509.Extension({ extnID: criticalExtension, critical: true, extnValue: new OctetString(Buffer.from('3000', 'hex')) })] }),
+    ...(revoked.length === 0 ? {} : { revokedCertificates: revoked.map(({ serial }) => entryOf(serial, thisUpdate, criticalEntryExtension)) }),
+    ...(criticalExtension === undefined ? {} : { crlExtensions: [extension(criticalExtension, emptySequence)] }),
   });
   const list = new x509.CertificateList({ tbsCertList: tbs, signatureAlgorithm: signatureId(issuer.key.algorithm), signature: arrayBuffer(await issuer.key.sign(encodeAsn(tbs))) });
   return writePem(encodeAsn(list), 'X509 CRL');
 }
+
+function entryOf(serial: string, at: number, criticalExtension: string | undefined): x509.RevokedCertificate {
+  return new x509.RevokedCertificate({
+    userCertificate: arrayBuffer(Buffer.from(serial, 'hex')),
+    revocationDate: new x509.Time(new Date(at)),
+    ...(criticalExtension === undefined ? {} : { crlEntryExtensions: [extension(criticalExtension, emptySequence)] }),
+  });
+}
+
+const emptySequence = Buffer.of(0x30, 0);
 
 /** A message with something in it changed. */
 export function tampered(der: Uint8Array, change: (data: cms.SignedData, signer: cms.SignerInfo) => void): Buffer {

@@ -65,8 +65,15 @@ test("a witness's signing time keeps an expired certificate good, if the witness
   await refused(/expired/, await also(signature, stranger, now - 60 * day), [mine, notary]);
   await refused(/expired/, await also(signature, expired, now - 60 * day), [mine, authority('notary', expired, { apps: [] })]);
   await refused(/expired/, await also(signature, witness, now - 60 * day), [authority('acme', publisher), notary]);
-  // A publisher is no witness of its own.
+  // A publisher is no witness of its own, whatever it is called.
+  const current = await party('current');
+  await refused(/has signed nothing that counts/, await signedBy(current, { signedAt: now - 2 * day }), [authority('acme', current, { until: now - day, witnesses: ['notary'] }), authority('notary', current, { apps: [] })]);
   await refused(/expired/, await signedBy(publisher, { signedAt: now - 60 * day }), [authority('acme', publisher, { witnesses: ['acme'] })]);
+});
+
+test('a witness of the future makes nothing good before its time', async () => {
+  const [young, witness] = [await party('young', { from: 1 }), await party('witness')];
+  await refused(/is not valid before/, await also(await signedBy(young), witness, now + 2 * day), [authority('acme', young, { witnesses: ['notary'] }), authority('notary', witness, { apps: [] })]);
 });
 
 test('a revoked certificate, also a CA\'s, whatever a witness says', async () => {
@@ -95,6 +102,7 @@ test('a revocation list that is stale, forged, or only in part', async () => {
   const fresh = { thisUpdate: now - day, nextUpdate: now + day };
   await refused(/is not signed by any certificate of that name/, signature, [authority('acme', root, { crls: [await crlOf(mallory, { ...fresh, inNameOf: root })] })]);
   await refused(/critical extension 2\.5\.29\.27/, signature, [authority('acme', root, { crls: [await crlOf(root, { ...fresh, criticalExtension: '2.5.29.27' })] })]);
+  await refused(/an entry with a critical extension/, signature, [authority('acme', root, { crls: [await crlOf(root, { ...fresh, revoked: [root.certificate], criticalEntryExtension: '2.5.29.29' })] })]);
   for (const revoked of [[], [leaf.certificate]]) {
     await refused(/revocation list/, signature, [authority('acme', root, { crls: [await crlOf(root, { thisUpdate: now, revoked })] })]);
   }
@@ -106,11 +114,31 @@ test('chains: a path that is too long, a CA that is none, a CA that may not issu
   const leaf = await party('leaf', { issuer: middle });
   await refused(/no authority of this device stands behind it/, await signedBy(leaf, { chain: [middle.certificate] }), [authority('acme', root)]);
   await judge(await signedBy(await party('direct', { issuer: root })), [authority('acme', root)]);
-  // An ordinary signer plays the CA.
-  const signer = await party('signer', { issuer: root });
+  // An ordinary signer plays the CA; its certificate does not say for what it may be used.
+  const wide = await party('wide', { isCa: true });
+  const signer = await reissued(await party('signer', { issuer: wide }), withoutKeyUsage, wide);
   const caLike: Party = { key: signer.key, certificate: { ...signer.certificate, isCa: true } };
   const below = await party('below', { issuer: caLike });
-  await refused(/no authority of this device stands behind it/, await signedBy(below, { chain: [signer.certificate] }), [authority('acme', root)]);
+  await judge(await signedBy(signer), [authority('acme', wide)]);
+  await refused(/no authority of this device stands behind it/, await signedBy(below, { chain: [signer.certificate] }), [authority('acme', wide)]);
+});
+
+function withoutKeyUsage(tbs: x509.TBSCertificate): void {
+  tbs.extensions = new x509.Extensions(tbs.extensions!.filter(({ extnID }) => extnID !== x509.id_ce_keyUsage));
+}
+
+test('a certificate in the name of a CA that has not signed it', async () => {
+  const root = await party('root', { isCa: true });
+  const forged = await reissued(await party('leaf', { issuer: root }), () => undefined, await party('mallory'));
+  await refused(/no authority of this device stands behind it/, await signedBy(forged), [authority('acme', root)]);
+});
+
+test('six certificates make a chain, seven do not', async () => {
+  const chain = [await party('root', { isCa: true })];
+  for (let i = 1; i < 6; i += 1) chain.unshift(await party(`ca ${i}`, { isCa: true, issuer: chain[0]! }));
+  const of = async (issuer: number): Promise<Buffer> => await signedBy(await party('leaf', { issuer: chain[issuer]! }), { chain: chain.slice(issuer, -1).map(({ certificate }) => certificate) });
+  await judge(await of(1), [authority('acme', chain.at(-1)!)]);
+  await refused(/no authority of this device stands behind it/, await of(0), [authority('acme', chain.at(-1)!)]);
 });
 
 test('so many CAs of one name that the issuer cannot be found in bounded time', async () => {
