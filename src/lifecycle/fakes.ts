@@ -39,7 +39,7 @@ export class FakeStore implements Pick<Store, 'apps' | 'app' | 'image' | 'update
   }
 
   image(): ImageRow {
-    return { digest, package: 'x', version: '1.0', architecture: 'all', depends: '', description: 'an app', bytes: 0, entries: 0, signed: true, addedAt: 0 };
+    return { digest, package: 'x', version: '1.0', architecture: 'all', depends: '', description: 'an app', bytes: 0, entries: 0, signed: true, signers: [], addedAt: 0 };
   }
 
   updateApp(name: string, change: Partial<AppState>): void {

@@ -5,6 +5,7 @@ export { defaultIds } from './id-ranges.ts';
 export type { IdPool } from './id-ranges.ts';
 export type { UpdateBook } from './update-book.ts';
 export type { Brought, FolderBook } from './folder-book.ts';
+export type { RecallList, TrustBook } from './trust-book.ts';
 export { dataDirectory } from './data.ts';
 export { openCopy } from './copy.ts';
 export type { CopyLimits, CopyOptions, CopyReport, DataCopy } from './copy.ts';

@@ -27,6 +27,8 @@ export function toImageRow(row: Row): ImageRow {
     bytes: row['bytes']!,
     entries: row['entries']!,
     signed: Boolean(row['signed']),
+    ...(row['authority'] === null ? {} : { authority: row['authority']! }),
+    signers: JSON.parse(row['signers']!) as ImageRow['signers'],
     addedAt: row['added_at']!,
   };
 }
@@ -58,6 +60,7 @@ export function toMemberRow(row: Row): MemberRow {
     oldGeneration: row['old_generation'] ?? null,
     oldInstalledAt: row['old_installed_at'] ?? null,
     floor: row['floor'] ?? null,
+    owner: row['owner'] ?? null,
     trial: row['trial'] ?? null,
   };
 }

@@ -89,5 +89,13 @@ export const schemaSteps: readonly string[] = [
   `
   -- Which users of the host an app's are: range N begins at base + N * 65536, the base being in \`meta\`.
   CREATE TABLE id_ranges (app TEXT PRIMARY KEY, range INTEGER NOT NULL UNIQUE CHECK (range > 0)) STRICT, WITHOUT ROWID;
+  -- NULL: nobody vouches for it.
+  ALTER TABLE images ADD COLUMN authority TEXT;
+  ALTER TABLE images ADD COLUMN signers TEXT NOT NULL DEFAULT '[]';
+  -- The authority that the app belongs to once the update is committed. NULL: as it is.
+  ALTER TABLE members ADD COLUMN owner TEXT;
+  -- Outlive the removal of an app, also with its data.
+  CREATE TABLE owners (app TEXT PRIMARY KEY, authority TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE recall_lists (authority TEXT PRIMARY KEY, sequence INTEGER NOT NULL, recalls TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `,
 ];

@@ -43,7 +43,7 @@ function open(t: TestContext): Opened {
 function image(name: string, version: string): ImageRow {
   return {
     digest: digestOf(`${name} ${version}`), package: name, version, architecture: 'all', depends: 'broker (>= 1)',
-    description: 'for the test', bytes: 10, entries: 2, signed: false, addedAt: 5,
+    description: 'for the test', bytes: 10, entries: 2, signed: false, signers: [], addedAt: 5,
   };
 }
 
@@ -67,6 +67,7 @@ async function name(store: WritableStore, row: ImageRow, generation?: number): P
     oldGeneration: before?.dataGeneration ?? kept ?? null,
     oldInstalledAt: before?.installedAt ?? null,
     floor: row.version,
+    owner: row.authority ?? null,
     trial: null,
   }], {});
   return id;

@@ -10,6 +10,7 @@ import { defaultIds, IdRanges, rangeOf, type IdPool } from './id-ranges.ts';
 import { toAppRow, toImageRow } from './rows.ts';
 import { Sql } from './sql.ts';
 import { Staging, type StagingDirectory } from './staging.ts';
+import { TrustBook } from './trust-book.ts';
 import type { AppRow, AppState, ImagePaths, ImageRow, Store } from './types.ts';
 import { dropUnusedImages, UpdateBook } from './update-book.ts';
 
@@ -25,6 +26,8 @@ export interface WritableStore extends Store {
   readonly book: UpdateBook;
   /** What came of folders with payloads. */
   readonly folders: FolderBook;
+  /** Whom the apps belong to, what was recalled, how late it was. */
+  readonly trust: TrustBook;
   stage(): Promise<StagingDirectory>;
   /**
    * Puts staged images on disk under their digests: contents durable, renamed, parent durable. Naming them in the
@@ -39,7 +42,7 @@ export interface WritableStore extends Store {
   keepText(name: string, text: string): void;
   /** Generation for new data of an app: what is at its place may be deleted. */
   newGeneration(name: string): number;
-  /** One transaction: the app's row goes; its data and its floor stay known unless `purge`. */
+  /** One transaction: the app's row goes; its data and its floor stay known unless `purge`, to whom it belongs in any case. */
   commitRemove(name: string, options: { readonly purge: boolean }): void;
   /** Apps that are gone, of which something may still lie outside the store. */
   leavings(): readonly string[];
@@ -99,6 +102,7 @@ class SqliteStore implements WritableStore {
   readonly root: string;
   readonly book: UpdateBook;
   readonly folders: FolderBook;
+  readonly trust: TrustBook;
   readonly #sql: Sql;
   readonly #ballast: Ballast;
   readonly #staging: Staging;
@@ -118,6 +122,7 @@ class SqliteStore implements WritableStore {
     this.#ids = new IdRanges(sql, ids, new Set([...this.#strangers].flatMap((path) => rangeOf(this.#owner(path), ids) ?? [])));
     this.book = new UpdateBook(sql);
     this.folders = new FolderBook(sql);
+    this.trust = new TrustBook(sql);
   }
 
   apps(): readonly AppRow[] {

@@ -1,4 +1,5 @@
 import type { Digest } from '../lib/digest.ts';
+import type { Signer } from '../trust/index.ts';
 
 /** A row of `images`. */
 export interface ImageRow {
@@ -12,6 +13,10 @@ export interface ImageRow {
   readonly bytes: number;
   readonly entries: number;
   readonly signed: boolean;
+  /** Who vouches for it; absent: nobody, it is unsigned. */
+  readonly authority?: string;
+  /** Publisher first, then countersigners. */
+  readonly signers: readonly Signer[];
   /** Wall clock, milliseconds since 1970. */
   readonly addedAt: number;
 }
@@ -89,6 +94,8 @@ export interface MemberRow {
   readonly oldInstalledAt: number | null;
   /** The app's floor once the update is committed; null: it stays as it is. */
   readonly floor: string | null;
+  /** The authority that the app belongs to once the update is committed; null: as it is. */
+  readonly owner: string | null;
   /** JSON of update's own: what it is to prove and has proved; null if it is not tried. */
   readonly trial: string | null;
 }

@@ -68,17 +68,19 @@ export class UpdateBook {
   nameMembers(id: number, images: readonly ImageRow[], members: readonly Omit<MemberRow, 'update'>[], note: UpdateNote): void {
     this.#sql.transaction(() => {
       for (const image of images) {
+        // Of contents that are there already, that somebody vouches for them is news; that now nobody does is none.
         this.#sql.run(
-          'INSERT INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+          `INSERT INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+           ON CONFLICT DO UPDATE SET signed = 1, authority = excluded.authority, signers = excluded.signers WHERE excluded.signed = 1`,
           image.digest, image.package, image.version, image.architecture, image.depends, image.description,
-          image.bytes, image.entries, Number(image.signed), image.addedAt,
+          image.bytes, image.entries, Number(image.signed), image.addedAt, image.authority ?? null, JSON.stringify(image.signers),
         );
       }
       for (const member of members) {
         this.#sql.run(
-          'INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+          'INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
           member.app, id, member.image, member.generation, member.desired,
-          member.oldImage, member.oldGeneration, member.oldInstalledAt, member.floor, member.trial,
+          member.oldImage, member.oldGeneration, member.oldInstalledAt, member.floor, member.trial, member.owner,
         );
       }
       this.note(id, note);
@@ -103,7 +105,7 @@ export class UpdateBook {
     });
   }
 
-  /** The new versions stay: floors are set, and what was before is kept as far as `keep` says. */
+  /** The new versions stay: floors and owners are set, and what was before is kept as far as `keep` says. */
   commit(id: number, then: Commit): void {
     this.#sql.urgent(() => {
       this.#commit(id, then);
@@ -137,13 +139,14 @@ export class UpdateBook {
   }
 
   #commit(id: number, { end, keep }: Commit): void {
-    for (const { app, image, oldImage, floor } of this.members(id)) {
+    for (const { app, image, oldImage, floor, owner } of this.members(id)) {
       if (oldImage !== null && oldImage !== image) {
         this.#sql.run('INSERT OR REPLACE INTO previous_images (app, image, position) SELECT ?, ?, coalesce(max(position), 0) + 1 FROM previous_images WHERE app = ?', app, oldImage, app);
         this.#sql.run('DELETE FROM previous_images WHERE app = ? AND image = ?', app, image);
       }
       this.#sql.run('DELETE FROM previous_images WHERE app = ? AND image NOT IN (SELECT image FROM previous_images WHERE app = ? ORDER BY position DESC LIMIT ?)', app, app, keep);
       if (floor !== null) this.#sql.run('INSERT OR REPLACE INTO floors VALUES (?, ?)', app, floor);
+      if (owner !== null) this.#sql.run('INSERT OR REPLACE INTO owners VALUES (?, ?)', app, owner);
     }
     this.#end(id, end);
   }

@@ -37,7 +37,7 @@ function refused(code: ErrorCode, pattern: RegExp, act: () => void): void {
 
 test('an unpacked package becomes an image row with settings, warnings and where it lies', () => {
   const { image, settings, warnings, staged } = candidateOf(unpacked(), { ...reception, now: 77 });
-  assert.deepEqual(image, { digest, package: 'a', version: '1.0', architecture: 'all', depends: 'b (>= 2)', description: 'an app', bytes: 1000, entries: 10, signed: false, addedAt: 77 });
+  assert.deepEqual(image, { digest, package: 'a', version: '1.0', architecture: 'all', depends: 'b (>= 2)', description: 'an app', bytes: 1000, entries: 10, signed: false, signers: [], addedAt: 77 });
   assert.deepEqual([settings.restart, warnings, staged], ['always', ['odd'], '/staging/0']);
 });
 

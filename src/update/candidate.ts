@@ -76,7 +76,9 @@ function imageRow(report: PackageReport, now: number): ImageRow {
     description: control.description,
     bytes: report.unpackedBytes,
     entries: report.entries,
-    signed: report.signatureBytes !== undefined,
+    signed: report.vouched?.authority !== undefined,
+    ...(report.vouched?.authority === undefined ? {} : { authority: report.vouched.authority }),
+    signers: report.vouched?.signers ?? [],
     addedAt: now,
   };
 }

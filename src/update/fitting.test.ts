@@ -6,7 +6,7 @@ import { describeApp, type Candidate, type Device } from './candidate.ts';
 import { fitting } from './fitting.ts';
 
 function candidate(name: string, depends = '', version = '1.0'): Candidate {
-  const image = { digest: digestOf(name + version), package: name, version, architecture: 'all', depends, description: '', bytes: 0, entries: 0, signed: false, addedAt: 0 };
+  const image = { digest: digestOf(name + version), package: name, version, architecture: 'all', depends, description: '', bytes: 0, entries: 0, signed: false, signers: [], addedAt: 0 };
   return { image, settings: parseSettings({}), degraded: [], warnings: [] };
 }
 

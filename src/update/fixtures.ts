@@ -10,7 +10,7 @@ type Annotations = Readonly<Record<string, string>>;
 /** An image of 1,000 bytes in 10 entries, whose digest follows from name and version. */
 export function fakeImage(name: string, version = '1.0', change: Partial<ImageRow> = {}): ImageRow {
   const digest = `sha256:${createHash('sha256').update(`${name} ${version}`).digest('hex')}` as const;
-  return { digest, package: name, version, architecture: 'all', depends: '', description: '', bytes: 1000, entries: 10, signed: false, addedAt: 0, ...change };
+  return { digest, package: name, version, architecture: 'all', depends: '', description: '', bytes: 1000, entries: 10, signed: false, signers: [], addedAt: 0, ...change };
 }
 
 /** @param annotations by names without their prefix */

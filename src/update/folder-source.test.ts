@@ -87,7 +87,7 @@ class Bench {
 
   /** Puts an app on the device without further ado. */
   installed(app: string, version: string): void {
-    const image: ImageRow = { digest: digestOf(`${app} ${version}`), package: app, version, architecture: 'all', depends: '', description: '', bytes: 0, entries: 0, signed: false, addedAt: 0 };
+    const image: ImageRow = { digest: digestOf(`${app} ${version}`), package: app, version, architecture: 'all', depends: '', description: '', bytes: 0, entries: 0, signed: false, signers: [], addedAt: 0 };
     const { book } = this.store;
     const id = book.begin({ source: 'factory', origin: null, startedAt: 0, details: '{}' });
     const member = { app, image: image.digest, generation: 1, desired: 'running', oldImage: null, oldGeneration: null, oldInstalledAt: null, floor: null, trial: null } as const;
