@@ -30,7 +30,7 @@ class Device {
     this.api = new ApiClient(this.daemon.socket);
     [this.factory, this.media] = [join(directory, 'factory.d'), join(directory, 'media')];
     for (const folder of [this.factory, this.media, join(directory, 'made')]) mkdirSync(folder);
-    const config = [`cgroup-parent: ${this.daemon.cgroup}`, `platform: ${directory}/platform.d`, `factory: ${this.factory}`, `media: [${this.media}]`, 'updates: {trial-uptime: 100ms}'];
+    const config = [`cgroup-parent: ${this.daemon.cgroup}`, `platform: ${directory}/platform.d`, `factory: ${this.factory}`, `media: [${this.media}]`, 'updates: {trial-uptime: 100ms}', 'trust: {allow-unsigned: true}'];
     writeFileSync(join(directory, 'berthd.yaml'), `${config.join('\n')}\n`);
   }
 
@@ -239,7 +239,7 @@ async function packages(directory: string): Promise<readonly string[]> {
 }
 
 function preload(into: string, ...args: readonly string[]): readonly [string, readonly string[]] {
-  return [process.execPath, [berthBundle, '--json', 'factory', 'preload', '--into', into, ...args]];
+  return [process.execPath, [berthBundle, '--json', 'factory', 'preload', '--allow-unsigned', '--into', into, ...args]];
 }
 
 test('a preloaded store runs at the first boot, with nothing to install', limit, async (t) => {

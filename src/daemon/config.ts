@@ -8,7 +8,7 @@ import { absolutePath, count, duration, field, size } from '../lib/yaml-fields.t
 import { parseYamlFile } from '../lib/yaml-file.ts';
 import type { NetworkOptions } from '../runtime/index.ts';
 import { defaultIds, type IdPool } from '../store/index.ts';
-import { defaultRules, parseWindow, type UpdateRules } from '../update/index.ts';
+import { defaultRules, defaultTrustRules, parseWindow, type TrustRules, type UpdateRules } from '../update/index.ts';
 
 const timeWindow = field(v.string(), parseWindow);
 
@@ -62,6 +62,18 @@ const schema = v.strictObject({
     'package': v.optional(size), 'unpacked': v.optional(size), 'entries': v.optional(count), 'path-depth': v.optional(count),
     'control': v.optional(size), 'manifest': v.optional(size), 'expansion-ratio': v.optional(count),
   })),
+  'trust': v.optional(v.strictObject({
+    /** Directory with the files of authorities. */
+    'authorities': v.optional(absolutePath),
+    /** Directory with signed lists of recalls. */
+    'recalls': v.optional(absolutePath),
+    /** For development: packages that nobody has signed are taken, and marked. */
+    'allow-unsigned': v.optional(v.boolean()),
+    /** While the time is not known: judge signatures by the last that is known to be over, or refuse. */
+    'unknown-time': v.optional(v.picklist(['lenient', 'refuse'])),
+    /** A payload may hold packages of several authorities. */
+    'allow-mix': v.optional(v.boolean()),
+  })),
   'updates': v.optional(v.strictObject({
     /** What a new version must do in its trial where its image does not say. */
     'trial-uptime': v.optional(duration),
@@ -101,6 +113,7 @@ export interface Config {
   readonly reserveBytes?: number;
   readonly bus: { readonly address: string; readonly user: string };
   readonly limits: PackageLimits;
+  readonly trust: TrustRules;
   readonly updates: UpdateRules;
 }
 
@@ -153,6 +166,14 @@ export async function readConfig(path: string | undefined, given: { readonly roo
       ...optional('controlBytes', file.limits?.control),
       ...optional('manifestBytes', file.limits?.manifest),
       ...optional('expansionRatio', file.limits?.['expansion-ratio']),
+    },
+    trust: {
+      ...defaultTrustRules,
+      ...optional('authorities', file.trust?.authorities),
+      ...optional('recalls', file.trust?.recalls),
+      ...optional('allowUnsigned', file.trust?.['allow-unsigned']),
+      ...optional('unknownTime', file.trust?.['unknown-time']),
+      ...optional('allowMix', file.trust?.['allow-mix']),
     },
     updates: {
       ...defaultRules,

@@ -13,7 +13,7 @@ import { explain, openSupervisor, readLaunch } from '../lifecycle/index.ts';
 import { StandingPolicy } from '../policy/index.ts';
 import { openExchange, openRuntime } from '../runtime/index.ts';
 import { openStore } from '../store/index.ts';
-import { openFolders, openUpdates, readPlatform, recoverUpdates, type UpdatesOptions } from '../update/index.ts';
+import { openFolders, openUpdates, readPlatform, recoverUpdates, TrustKeeper, type UpdatesOptions } from '../update/index.ts';
 import { configDirectory, type Config } from './config.ts';
 import { dataRoom } from './data-room.ts';
 import { examineHost } from './doctor.ts';
@@ -51,6 +51,8 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
   };
   const confined = new ConfinedWorkers(workers, config.ids, store);
   await store.clearStaging().catch(undeleted);
+  const trust = new TrustKeeper({ store, rules: config.trust, clock, journal });
+  if (config.trust.allowUnsigned) journal('warning', 'this device takes unsigned packages (trust: { allow-unsigned: true }); it is for development');
   const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   // Before anybody looks at which images the apps have.
   const continued = recoverUpdates(store, { bootId, now: clock.now(), monotonic: clock.monotonic(), journal });
@@ -85,8 +87,17 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
     memory: { read: () => store.keptText('policy'), write: (text) => { store.keepText('policy', text); } },
     journal,
   });
-  const rulings = openRulings({ policy, allowUnsigned: true, boundOf: () => undefined, declared: declaredDevices(declarations) });
-  const launcher = openLauncher({ store, runtime, exchange, rulings, openBus: async (app) => (await buses.promise).open(app) });
+  const rulings = openRulings({ policy, allowUnsigned: config.trust.allowUnsigned, boundOf: () => undefined, declared: declaredDevices(declarations) });
+  const launcher = openLauncher({
+    store,
+    runtime,
+    exchange,
+    rulings,
+    openBus: async (app) => (await buses.promise).open(app),
+    requireRunnable: (image) => {
+      trust.requireNotRecalled(image);
+    },
+  });
   const supervisor = openSupervisor({ store, runtime, clock, journal, bootId, devices, data: dataRoom(store, runtime, config.reserveBytes), prepare: launcher.plan, ...(config.parallelStarts === undefined ? {} : { parallelStarts: config.parallelStarts }) });
   const updatesOptions: UpdatesOptions = {
     store,
@@ -106,6 +117,7 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
     },
     logDirectory: config.logs.directory,
     bootId,
+    trust,
     clock,
     journal,
   };
@@ -170,6 +182,7 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
       if (supervisor.list().every((app) => app.instance === undefined)) await exchange.retain(new Set());
       await runtime.close();
       await confined[Symbol.asyncDispose]();
+      trust.close();
       store.close();
       lock[Symbol.dispose]();
     },

@@ -25,9 +25,11 @@ export interface LauncherOptions {
   readonly rulings: Pick<Rulings, 'forStart'>;
   /** Gives the host directory of an app's update bus, which is then served. */
   readonly openBus: (app: string) => Promise<string>;
+  /** Asked before each start. @throws BerthError why the image must not run any more */
+  readonly requireRunnable: (image: ImageRow) => void;
 }
 
-export function openLauncher({ store, runtime, exchange, rulings, openBus }: LauncherOptions): Launcher {
+export function openLauncher({ store, runtime, exchange, rulings, openBus, requireRunnable }: LauncherOptions): Launcher {
   const launchOf = (app: Pick<AppRow, 'image'>): LaunchRequest => readLaunch(readFileSync(join(store.imagePaths(app.image).bundle, 'config.json'), 'utf8'));
   const imageOf = (app: AppRow): ImageRow => {
     const image = store.image(app.image);
@@ -50,6 +52,7 @@ export function openLauncher({ store, runtime, exchange, rulings, openBus }: Lau
         ...(dataBytes === undefined ? {} : { dataBytes }),
         dependsOn: parseDepends(image.depends).flatMap((dependency) => dependency.map((alternative) => alternative.name)),
         spec: async (id, loan) => {
+          requireRunnable(image);
           // Here, and not when the plan is made: what runs from before is taken over with the settings of its image.
           requireGranted(app.name, decisions, ruling.entitlement.origin);
           const exportPaths = await openAll(settings.exports, (name) => exchange.open(app.name, name, store.idRange(app.name)));

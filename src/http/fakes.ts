@@ -202,7 +202,7 @@ export class FakeLifecycle implements Lifecycle {
 export function fakeApi(): Api & { readonly lifecycle: FakeLifecycle; readonly updates: FakeUpdates } {
   const lifecycle = new FakeLifecycle();
   const image: ImageRow = {
-    digest, package: 'web', version: '1.0-1', architecture: 'amd64', depends: 'broker', description: 'a web site', bytes: 12_345_678, entries: 42, signed: true, addedAt: startedAt,
+    digest, package: 'web', version: '1.0-1', architecture: 'amd64', depends: 'broker', description: 'a web site', bytes: 12_345_678, entries: 42, signed: true, authority: 'acme', signers: [], addedAt: startedAt,
   };
   return {
     lifecycle,

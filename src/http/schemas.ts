@@ -12,6 +12,18 @@ export const bytes = v.pipe(v.number(), v.integer(), v.description('bytes'));
 export const count = v.pipe(v.number(), v.integer());
 export const digest = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/));
 
+/** The authority that vouches for an image. */
+export const authority = v.exactOptional(v.pipe(v.string(), v.description('authority that vouches for it; absent if it is unsigned')));
+
+const signer = v.object({
+  authority: v.string(),
+  subject: v.pipe(v.string(), v.description('of the certificate')),
+  fingerprint: v.pipe(v.string(), v.description('SHA-256 of the certificate, hexadecimal')),
+  algorithm: v.picklist(['ecdsa-p256', 'ecdsa-p384', 'ecdsa-p521', 'ed25519', 'rsa-pss', 'ml-dsa-65']),
+  signedAt: v.exactOptional(v.pipe(time, v.description('as the signer claims; milliseconds since 1970'))),
+  expiresAt: v.pipe(time, v.description('when the certificate expires; milliseconds since 1970')),
+});
+
 const reason = v.object({
   code: v.picklist(reasonCodes),
   message: v.string(),
@@ -67,6 +79,7 @@ export const app = v.object({
   version: v.string(),
   digest,
   signed: v.boolean(),
+  authority,
   description: v.string(),
   state: v.picklist(['stopped', 'starting', 'running', 'suspended', 'stopping', 'backoff', 'failed']),
   desired: v.picklist(['running', 'stopped']),
@@ -136,6 +149,8 @@ export const images = v.object({
       bytes,
       entries: count,
       signed: v.boolean(),
+      authority,
+      signers: v.array(signer),
       addedAt: time,
       apps: v.pipe(v.array(v.string()), v.description('apps whose current image this is')),
     }),

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { updateOutcomes, updatePhases, updateSources } from '../update/index.ts';
-import { app, bytes, count, decision, digest, errorCode, time } from './schemas.ts';
+import { app, authority, bytes, count, decision, digest, errorCode, time } from './schemas.ts';
 
 /** The documents about updates; {@link installLine}, {@link planAnswer} and {@link update} are `update/types.ts` as JSON. */
 const updateId = v.pipe(count, v.description('id of the update'));
@@ -16,6 +16,7 @@ const installReport = v.object({
   digest,
   replaced: v.exactOptional(versioned),
   signed: v.boolean(),
+  authority,
   entries: count,
   bytes,
   warnings: v.array(v.string()),

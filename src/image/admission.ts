@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { parseDigest, type Digest } from '../lib/digest.ts';
 import { BerthError } from '../lib/errors.ts';
-import type { Vouched } from '../trust/index.ts';
+import { closeness, type TrustPolicy, type Vouched } from '../trust/index.ts';
 import type { PackageReport } from './types.ts';
 
 /** A package that asks to be let in: all that is known of it before its control and data are parsed. */
@@ -44,6 +44,20 @@ const admissionSchema = v.strictObject({
 /** What a process that reads hostile input says of a package. @throws if it is nothing of the kind */
 export function parseAdmission(document: unknown): Admission {
   return v.parse(admissionSchema, document);
+}
+
+/**
+ * Whoever says that an authority vouches for a package cannot say so of any: the authority must be known here, and may
+ * sign apps of this name.
+ * @throws Error saying what cannot be
+ */
+export function requirePossible({ digest, name, vouched: { authority, signers } }: Admission, { authorities, allowUnsigned }: TrustPolicy): void {
+  if (authority === undefined) {
+    if (!allowUnsigned || signers.length > 0) throw new Error('nobody vouches for it, and it comes in');
+    return;
+  }
+  const known = authorities.find((one) => one.name === authority);
+  if (digest === undefined || known === undefined || signers[0]?.authority !== authority || closeness(known.apps, name) < 0) throw new Error(`authority ${authority} cannot vouch for it`);
 }
 
 /**

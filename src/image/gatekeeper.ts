@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { asBerthError, BerthError, type ErrorBody } from '../lib/errors.ts';
 import type { TrustPolicy } from '../trust/index.ts';
-import { maxAdmissionBytes, parseAdmission, requireAsAdmitted, type Admission, type Terms } from './admission.ts';
+import { maxAdmissionBytes, parseAdmission, requireAsAdmitted, requirePossible, type Admission, type Terms } from './admission.ts';
 import { receiveMessages, sendMessage } from './message.ts';
 import type { PackageLimits, PayloadReport } from './types.ts';
 
@@ -25,10 +25,12 @@ const maxPackages = 10_000;
 /** The caller's side of the gate: lets packages in, and holds the process that unpacks to what it said of them. */
 export class Gatekeeper {
   readonly #admit: (admission: Admission) => Terms | Promise<Terms>;
+  readonly #trust: TrustPolicy | undefined;
   readonly #admitted: Admission[] = [];
   #refusal: BerthError | undefined;
 
-  constructor(admit: (admission: Admission) => Terms | Promise<Terms>) {
+  constructor(trust: TrustPolicy | undefined, admit: (admission: Admission) => Terms | Promise<Terms>) {
+    this.#trust = trust;
     this.#admit = admit;
   }
 
@@ -59,8 +61,9 @@ export class Gatekeeper {
     let admission: Admission;
     try {
       admission = parseAdmission(message);
+      if (this.#trust !== undefined) requirePossible(admission, this.#trust);
     } catch (error) {
-      throw new BerthError('internal', 'the process that unpacks packages says of one what cannot be read', { cause: error });
+      throw new BerthError('internal', 'the process that unpacks packages says of one what cannot be', { cause: error });
     }
     if (this.#admitted.length === maxPackages) throw new BerthError('too_large', `more than ${maxPackages} packages in one payload`);
     try {

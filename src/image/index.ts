@@ -8,6 +8,7 @@ export { architecturesWith, hostArchitectures, isArchitectureAccepted } from './
 export { checkVersion, compareVersions, satisfies } from './version.ts';
 export { unpackPackage } from './unpack.ts';
 export type { PackageClaim, UnpackOptions } from './unpack.ts';
+export { voucher } from './vouch.ts';
 export { imageNames } from './image-names.ts';
 export type { Admission, Terms } from './admission.ts';
 export { unpackPayloadInChild } from './worker.ts';

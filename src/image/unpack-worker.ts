@@ -6,6 +6,7 @@ import { gateDescriptor, type UnpackJob } from './gatekeeper.ts';
 import { receiveMessageSync, sendMessageSync } from './message.ts';
 import { unpackPayload } from './payload.ts';
 import type { PackageReport } from './types.ts';
+import { voucher } from './vouch.ts';
 
 /** Certificates and revocation lists of all authorities, and all recalls. */
 const maxJobBytes = 64 * 1024 * 1024;
@@ -26,8 +27,8 @@ export async function unpackWorkerMain(): Promise<void> {
 
 async function answer(): Promise<{ readonly payload: object } | ErrorBody> {
   try {
-    const { target, limits } = receiveMessageSync(gateDescriptor, maxJobBytes) as UnpackJob;
-    const { kind, bytes, packages } = await unpackPayload(process.stdin, target, { limits, admit });
+    const { target, limits, trust } = receiveMessageSync(gateDescriptor, maxJobBytes) as UnpackJob;
+    const { kind, bytes, packages } = await unpackPayload(process.stdin, target, { limits, admit, ...(trust === undefined ? {} : { verify: voucher(trust) }) });
     return { payload: { kind, bytes, packages: packages.map(({ name, report }) => ({ name, report: toldOf(report) })) } };
   } catch (error) {
     return asBerthError(error).toBody();

@@ -32,6 +32,8 @@ export interface PackageClaim {
   /** Undefined if no manifest stands before control and data: nothing can vouch for such a package. */
   readonly manifest?: {
     readonly digest: Digest;
+    /** Its bytes, from the start each time; the memory of a piece is used again for the next. */
+    readonly chunks: () => Iterable<Uint8Array>;
     /** Parses the manifest's first line, so only to be called when the signature over the digest is good. */
     readonly control: () => Control;
   };
@@ -220,7 +222,7 @@ class Unpacking {
     this.#passed = true;
     const [manifest, signature] = [this.#manifest, this.#signature];
     if (signature !== undefined && manifest === undefined) throw new BerthError('bad_package', `${signatureMember} signs ${manifestMember}, which must stand before control and data too`);
-    const claim = manifest === undefined ? {} : { manifest: { digest: manifest.digest, control: () => this.#openManifest()!.control } };
+    const claim = manifest === undefined ? {} : { manifest: { digest: manifest.digest, chunks: () => manifest.store.chunks(), control: () => this.#openManifest()!.control } };
     this.#vouched = await this.#options.verify?.(signature === undefined ? claim : { ...claim, signature });
     const cursor = this.#openManifest();
     if (cursor === undefined) return;

@@ -85,7 +85,7 @@ export async function unpackPayloadInChild(source: Readable, target: string | un
   // Below it, the child may do as it likes.
   if (target !== undefined && worker.user !== undefined) await chown(target, worker.user, worker.user);
   const child = spawn(worker.command, [...worker.args], { stdio: ['pipe', 'pipe', 'pipe', 'pipe'], env: { ...process.env, ...workerEnvironment } });
-  const gatekeeper = new Gatekeeper(admit);
+  const gatekeeper = new Gatekeeper(trust, admit);
   const job = { limits, ...(target === undefined ? {} : { target }), ...(trust === undefined ? {} : { trust }) };
   try {
     const said = await converse(child, source, options, async () => gatekeeper.serve(child.stdio[gateDescriptor] as Duplex, job));

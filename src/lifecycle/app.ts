@@ -47,6 +47,7 @@ export class App {
       version: image?.version ?? '',
       digest: this.#image,
       signed: image?.signed ?? false,
+      ...(image?.authority === undefined ? {} : { authority: image.authority }),
       description: image?.description ?? '',
       state: phases[phase].shown,
       desired: record.desired,

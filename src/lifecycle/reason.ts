@@ -48,7 +48,9 @@ export function lostByReboot(app: string, id: string, at: number): LastExit {
 
 /** The end of an instance that never ran. */
 export function failedStart(app: string, id: string, error: BerthError, at: number): LastExit {
-  return { id, app, at, oom: false, cause: 'ended', reason: { code: 'start-failed', message: error.message, at } };
+  // What is not trusted now was when it was installed: it has been recalled since.
+  const code = error.code === 'untrusted' ? 'recalled' : 'start-failed';
+  return { id, app, at, oom: false, cause: 'ended', reason: { code, message: error.message, at } };
 }
 
 /** Why the restart policy gave up. */

@@ -14,7 +14,7 @@ export type HealthState = 'none' | 'starting' | 'healthy' | 'unhealthy';
 /** Codes of reasons; `docs/supervision.md` says what each means. */
 export const reasonCodes = [
   'exited', 'signalled', 'out-of-memory', 'unhealthy', 'watchdog', 'data-full', 'start-failed', 'monitor-lost', 'lost', 'restart-limit',
-  'stopped', 'killed', 'stop-timeout', 'shutdown', 'updating', 'device-busy',
+  'stopped', 'killed', 'stop-timeout', 'shutdown', 'updating', 'device-busy', 'recalled',
 ] as const;
 
 /** Why an app is not running, or was restarted: a code for programs and a sentence for people. */
@@ -36,6 +36,8 @@ export interface AppStatus {
   readonly version: string;
   readonly digest: Digest;
   readonly signed: boolean;
+  /** The authority that vouches for its image; absent if it is unsigned. */
+  readonly authority?: string;
   readonly description: string;
   readonly state: AppStateName;
   readonly desired: DesiredState;
@@ -81,7 +83,7 @@ export interface AppFigures extends InstanceFigures {
 }
 
 export const eventTypes = [
-  'app.state', 'app.health', 'app.exit', 'app.installed', 'app.removed', 'app.warning',
+  'app.state', 'app.health', 'app.exit', 'app.installed', 'app.removed', 'app.recalled', 'app.warning',
   ...deviceEventTypes, 'update.phase', 'update.waiting', 'update.committed', 'update.rolled-back', 'update.failed',
 ] as const;
 

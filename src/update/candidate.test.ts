@@ -63,10 +63,10 @@ test('a package that asks for what it is not granted is refused with every such 
   assert.deepEqual(degraded.map(({ path, verdict }) => [path, verdict]), [['linux.personality', 'degraded'], ['hooks.poststart', 'degraded']]);
 });
 
-const strict = { allowDowngrade: false };
+const strict = { allowDowngrade: false, allowMix: false, wayBack: false };
 
 function device(installed: readonly Candidate[] = [], change: Partial<Device> = {}): Device {
-  return { architectures: [], platform: [], apps: installed.map(({ image, settings }) => describeApp(image, settings)), floors: new Map(), ...change };
+  return { architectures: [], platform: [], apps: installed.map(({ image, settings }) => describeApp(image, settings)), floors: new Map(), ownership: { owners: new Map(), authorities: [] }, recalls: new Map(), ...change };
 }
 
 test('what a payload needs may be on the device, declared by its platform, or in the payload itself', () => {
@@ -88,7 +88,7 @@ test('an app that is not in the payload keeps what it needs', () => {
 test('a version below the floor is refused unless that is allowed', () => {
   const floors = new Map([['a', '2.0']]);
   refused('downgrade', /a 1\.0 is older than 2\.0/, () => { judge([fakeCandidate(fakeImage('a'))], device([], { floors }), strict); });
-  judge([fakeCandidate(fakeImage('a'))], device([], { floors }), { allowDowngrade: true });
+  judge([fakeCandidate(fakeImage('a'))], device([], { floors }), { ...strict, allowDowngrade: true });
 });
 
 test('two packages of one name are refused', () => {

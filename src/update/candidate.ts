@@ -1,11 +1,15 @@
 import { isArchitectureAccepted, parseDepends, type LaunchSettings, type PackageReport, type PayloadPackage } from '../image/index.ts';
+import type { Digest } from '../lib/digest.ts';
 import { BerthError } from '../lib/errors.ts';
 import { foresee, readLaunch, startOrder, type Ruling } from '../lifecycle/index.ts';
 import { requireGranted, type Decision } from '../policy/index.ts';
 import type { ImageRow } from '../store/index.ts';
+import type { Recall } from '../trust/index.ts';
 import { requireDependencies, type Provided } from './dependencies.ts';
 import { requireAllKept, type InstalledApp } from './dependents.ts';
 import { requireFloor } from './floors.ts';
+import { requireOneAuthority, requireOwner, type Ownership } from './ownership.ts';
+import { requireNotRecalled } from './recalled.ts';
 
 /** What a device offers a package; plain data. */
 export interface Device {
@@ -16,6 +20,18 @@ export interface Device {
   readonly apps: readonly InstalledApp[];
   /** Versions below which apps are not taken. */
   readonly floors: ReadonlyMap<string, string>;
+  readonly ownership: Ownership;
+  /** Candidates that were recalled, by digest. */
+  readonly recalls: ReadonlyMap<Digest, Recall>;
+}
+
+/** What is let pass in a judgement. */
+export interface Leniency {
+  readonly allowDowngrade: boolean;
+  /** Packages of several authorities in one payload. */
+  readonly allowMix: boolean;
+  /** A person goes back to an image that ran here: whose the app is does not matter. */
+  readonly wayBack: boolean;
 }
 
 /** A version of an app that may be put on the device: unpacked, or there already. */
@@ -84,15 +100,20 @@ function imageRow(report: PackageReport, now: number): ImageRow {
 }
 
 /**
- * Judges candidates together: with all of them on the device, each has what it depends on, every other app keeps what it
+ * Judges candidates together: each comes from whom its app belongs to and is not recalled; with all of them on the device, each has what it depends on, every other app keeps what it
  * has, none is older than it may be, and there is an order to start them in.
- * @throws BerthError `bad_package`, `conflict`, `dependency`, `downgrade`
+ * @throws BerthError `bad_package`, `untrusted`, `conflict`, `dependency`, `downgrade`
  */
-export function judge(candidates: readonly Candidate[], device: Device, { allowDowngrade }: { readonly allowDowngrade: boolean }): void {
+export function judge(candidates: readonly Candidate[], device: Device, { allowDowngrade, allowMix, wayBack }: Leniency): void {
   const fresh = candidates.map(installedApp);
   const names = new Set(fresh.map((app) => app.name));
   const twice = fresh.find(({ name }, index) => fresh.findIndex((other) => other.name === name) < index);
   if (twice !== undefined) throw new BerthError('bad_package', `the payload holds two packages of the name ${twice.name}`);
+  if (!allowMix) requireOneAuthority(candidates.map(({ image }) => image));
+  for (const { image } of candidates) {
+    if (!wayBack) requireOwner(image, device.ownership);
+    requireNotRecalled(image, device.recalls.get(image.digest));
+  }
   const after = [...device.apps.filter((app) => !names.has(app.name)), ...fresh];
   for (const app of fresh) {
     requireDependencies(app.name, app.depends, [...device.platform, ...after]);

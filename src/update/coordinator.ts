@@ -9,6 +9,7 @@ import { Gate } from './gate.ts';
 import { Queue } from '../lib/queue.ts';
 import { noDetails, readDetails, UpdateRecord, type Details } from './record.ts';
 import { hasSwitched, type Continued } from './recovery.ts';
+import { recalledApps, standDown } from './recalled.ts';
 import { removeApp } from './removal.ts';
 import { Roster } from './roster.ts';
 import { freeRoom, requireRoom } from './space.ts';
@@ -22,6 +23,8 @@ import { endAll, UpdateRun } from './update-run.ts';
 export interface UpdateCoordinator extends Updates {
   /** Goes on with what an earlier daemon left. Before the supervisor boots, so that it starts nothing that is to go. */
   continue(left: readonly Continued[]): void;
+  /** Ends what runs although it is recalled: a trial is rolled back, what else runs is stopped. Resolves when that is done. */
+  enforceRecalls(): Promise<void>;
   /** Lets go of what is under way: a trial goes on with the next daemon, the rest is undone by it. */
   close(): Promise<void>;
 }
@@ -63,8 +66,8 @@ class Coordinator implements UpdateCoordinator {
 
   async plan(payload: Readable, options: UpdateOptions): Promise<UpdatePlan> {
     payload.on('error', () => undefined);
-    const { workers, limits, ready } = this.#options;
-    const { packages } = await this.#payloads.run(async () => unpackPayloadInChild(payload, undefined, { worker: await workers.unpack(), limits }));
+    const { workers, limits, ready, trust } = this.#options;
+    const { packages } = await this.#payloads.run(async () => unpackPayloadInChild(payload, undefined, { worker: workers, limits, trust: await trust.policy() }));
     await ready;
     return judgeAndPlan(this.#options, this.#candidates(packages), options, { stored: false });
   }
@@ -99,7 +102,7 @@ class Coordinator implements UpdateCoordinator {
   }
 
   async rollback(app: string): Promise<UpdateStatus> {
-    const { store, lifecycle } = this.#options;
+    const { store, lifecycle, trust } = this.#options;
     lifecycle.show(app);
     const live = this.#roster.of(app);
     if (live?.watch !== undefined) {
@@ -109,9 +112,11 @@ class Coordinator implements UpdateCoordinator {
       if (status.outcome !== 'committed') return status;
       // It had just proved itself: then it is this app alone that goes back.
     } else if (live !== undefined) throw new BerthError('busy', `update ${live.run.id} of ${app} is ${live.run.record.phase}; try again when it is over`);
-    const [previous] = store.book.previous(app);
+    const kept = store.book.previous(app).map((digest) => storedCandidate(this.#options, digest));
+    // If all are recalled, the judgement of the first says so.
+    const previous = kept.find(({ image }) => trust.recallOf(image) === undefined) ?? kept[0];
     if (previous === undefined) throw new BerthError('conflict', `no image of ${app} is kept to go back to`);
-    const candidates = [storedCandidate(this.#options, previous)];
+    const candidates = [previous];
     const { update } = await this.#begin(
       { source: 'operator', origin: 'rollback', start: false, now: true, wayBack: true },
       async () => ({ candidates, [Symbol.asyncDispose]: async () => Promise.resolve() }),
@@ -177,6 +182,17 @@ class Coordinator implements UpdateCoordinator {
       this.#roster.add({ run, over, ...(watch === undefined ? {} : { watch }) });
       void over.catch(() => undefined);
     }
+  }
+
+  async enforceRecalls(): Promise<void> {
+    await this.#options.ready;
+    await this.#changes.run(async () => {
+      for (const recalled of recalledApps(this.#options)) {
+        const watch = this.#roster.of(recalled.app)?.watch;
+        if (watch === undefined) await standDown(recalled, this.#options);
+        else watch.fail(recalled.why);
+      }
+    });
   }
 
   async close(): Promise<void> {
@@ -262,7 +278,7 @@ class Coordinator implements UpdateCoordinator {
     const names = plan.apps.map(({ app }) => app);
     run.record.concerns(plan.apps);
     run.enter('storing');
-    const members = await this.#changes.run(async () => run.store(plan, candidates, { allowDowngrade: choice.allowDowngrade ?? false, keepFloors: choice.wayBack ?? false }));
+    const members = await this.#changes.run(async () => run.store(plan, candidates, { allowDowngrade: choice.allowDowngrade ?? false, wayBack: choice.wayBack ?? false }));
     if (plan.apps.some(({ snapshot }) => snapshot === 'copy')) run.enter('copying');
     const copies = await run.copy(members, plan, signal);
     let watch: TrialWatch | undefined;
@@ -299,12 +315,14 @@ class Coordinator implements UpdateCoordinator {
       if (failure.code === 'rolled_back') run.condemn(failure.message);
       if (this.#closing.signal.aborted) throw failure;
       await this.#changes.run(async () => run.rollBack(failure.message));
-      throw new BerthError('rolled_back', `${failure.message}. The versions before are back; \`berth updates ${run.id}\` tells more`, { detail: { update: run.id, reason: failure.message } });
+      const down = recalledApps(this.#options).filter(({ app }) => run.record.apps.some((member) => member.app === app));
+      const outcome = down.length === 0 ? 'The versions before are back' : `The versions before are back, and do not run: ${down.map(({ why }) => why).join('; ')}`;
+      throw new BerthError('rolled_back', `${failure.message}. ${outcome}; \`berth updates ${run.id}\` tells more`, { detail: { update: run.id, reason: failure.message } });
     }
   }
 
   async #receive(payload: Readable, run: UpdateRun, { payloadBytes }: InstallOptions, signal: AbortSignal): Promise<{ readonly candidates: readonly Candidate[] } & AsyncDisposable> {
-    const { store, workers, limits } = this.#options;
+    const { store, workers, limits, trust } = this.#options;
     run.enter('receiving');
     // What is packed is no smaller unpacked, but for what is there already.
     requireRoom({ bytes: payloadBytes ?? 1, inodes: 3 }, await freeRoom(store.root), 'for this payload');
@@ -313,6 +331,7 @@ class Coordinator implements UpdateCoordinator {
       const { packages } = await unpackPayloadInChild(payload, staging.path, {
         worker: await workers.unpack(),
         limits,
+        trust: await trust.policy(),
         signal,
         admit: ({ name }) => ({ idBase: store.idRange(name) }),
         onProgress: (bytes) => {

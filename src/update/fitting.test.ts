@@ -11,7 +11,7 @@ function candidate(name: string, depends = '', version = '1.0'): Candidate {
 }
 
 function device(installed: readonly Candidate[] = [], floors: Readonly<Record<string, string>> = {}): Device {
-  return { architectures: [], platform: [{ name: 'gnss', version: '1.0' }], apps: installed.map(({ image, settings }) => describeApp(image, settings)), floors: new Map(Object.entries(floors)) };
+  return { architectures: [], platform: [{ name: 'gnss', version: '1.0' }], apps: installed.map(({ image, settings }) => describeApp(image, settings)), ownership: { owners: new Map(), authorities: [] }, recalls: new Map(), floors: new Map(Object.entries(floors)) };
 }
 
 function sorted(candidates: readonly Candidate[], on: Device): Record<string, readonly string[]> {

@@ -23,7 +23,7 @@ function faultOf(candidate: Candidate, others: readonly Candidate[], device: Dev
   const names = new Set(others.map(({ image }) => image.package));
   const apps = [...device.apps.filter(({ name }) => !names.has(name)), ...others.map(({ image, settings }) => describeApp(image, settings))];
   try {
-    judge([candidate], { ...device, apps }, { allowDowngrade: false });
+    judge([candidate], { ...device, apps }, { allowDowngrade: false, allowMix: true, wayBack: false });
     return undefined;
   } catch (error) {
     return asBerthError(error);

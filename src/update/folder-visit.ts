@@ -52,13 +52,13 @@ export class FolderVisit {
 
   /** What a file holds: it is read and checked to its end. */
   async #inspect(file: FolderFile): Promise<readonly Found[]> {
-    const { workers, limits, architectures, rule, clock } = this.#options;
+    const { workers, limits, architectures, rule, clock, trust } = this.#options;
     if (this.#signal.aborted) return [];
     const stream = createReadStream(file.path);
     // One that cannot be opened is told by what reads it.
     stream.on('error', () => undefined);
     try {
-      const { kind, packages } = await unpackPayloadInChild(stream, undefined, { worker: await workers.unpack(), limits, signal: this.#signal });
+      const { kind, packages } = await unpackPayloadInChild(stream, undefined, { worker: workers, limits, trust: await trust.policy(), signal: this.#signal });
       if (file.kind === 'package' && kind !== 'package') throw new BerthError('bad_package', 'it is an archive of packages; name it .tar or .swu');
       return packages.map((item) => {
         const candidate = candidateOf(item, { architectures, rule, now: clock.now() });
@@ -72,7 +72,7 @@ export class FolderVisit {
     }
   }
 
-  /** All packages that are new are one payload, since they may need each other. */
+  /** All packages that are new are judged together, since they may need each other. */
   async #applyPackages(offers: readonly Found[]): Promise<void> {
     const wanted = newestOnly(offers).filter((offer) => this.#judge(offer) === 'apply');
     const device = await surveyDevice(this.#options, wanted.map(({ candidate }) => candidate));
@@ -83,8 +83,16 @@ export class FolderVisit {
     }
     const chosen = wanted.filter(({ candidate }) => fit.includes(candidate));
     if (chosen.length === 0) return;
-    const files = chosen.map(({ file }) => ({ name: file.name, bytes: file.bytes, open: () => createReadStream(file.path) }));
-    await this.#install(chosen, packPayload(files), payloadSize(files));
+    for (const offers of this.#payloadsOf(chosen)) {
+      const files = offers.map(({ file }) => ({ name: file.name, bytes: file.bytes, open: () => createReadStream(file.path) }));
+      await this.#install(offers, packPayload(files), payloadSize(files));
+    }
+  }
+
+  /** What is applied together: a medium brings one payload of each authority. */
+  #payloadsOf(offers: readonly Found[]): readonly (readonly Found[])[] {
+    if (this.#folder.source === 'factory' || this.#options.trust.rules.allowMix) return [offers];
+    return [...Map.groupBy(offers, ({ candidate }) => candidate.image.authority).values()];
   }
 
   /** An archive is applied wholly or not at all. */
@@ -129,6 +137,8 @@ export class FolderVisit {
         source: this.#folder.source,
         origin: this.#folder.source === 'factory' ? names : `${this.#folder.path}: ${names}`,
         start: true,
+        // What the operator has put into the factory folder together is to be there together.
+        allowMix: this.#folder.source === 'factory',
         // New apps disturb nobody: no window is waited for.
         now: offers.every(({ app }) => store.app(app) === undefined),
         payloadBytes,

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { lstat, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { compareVersions, unpackPayload, verifyImage, type PackageLimits } from '../image/index.ts';
+import { compareVersions, unpackPayload, verifyImage, voucher, type PackageLimits } from '../image/index.ts';
 import type { Digest } from '../lib/digest.ts';
 import { removeTree } from '../lib/durable.ts';
 import { BerthError, isErrno } from '../lib/errors.ts';
@@ -10,6 +10,7 @@ import { run } from '../lib/process.ts';
 import { readLaunch, type Ruling } from '../lifecycle/index.ts';
 import { describeDecision, entitle, type Decision, type PolicyRule } from '../policy/index.ts';
 import { openStore, type ImageRow, type MemberRow, type WritableStore } from '../store/index.ts';
+import type { TrustPolicy } from '../trust/index.ts';
 import { candidateOf, describeApp, judge, type Candidate } from './candidate.ts';
 import { makeDataDirectories, type Ask } from './data.ts';
 import { dependenciesLeftOpen, type Provided } from './dependencies.ts';
@@ -41,6 +42,8 @@ export interface PreloadOptions {
   /** Rules of the device's policy; without, what apps ask for beyond the default rights is only told. */
   readonly rules?: readonly PolicyRule[];
   readonly limits: PackageLimits;
+  /** Who may vouch for the packages. */
+  readonly trust: TrustPolicy;
   /** Milliseconds since 1970 that stand in the store. */
   readonly now: number;
   readonly signal?: AbortSignal;
@@ -53,6 +56,8 @@ export interface PreloadedApp {
   readonly digest: Digest;
   readonly replaced?: VersionedImage;
   readonly signed: boolean;
+  /** The authority that vouches for it, to which the app belongs from now on; absent if it is unsigned. */
+  readonly authority?: string;
   readonly entries: number;
   readonly bytes: number;
   /** Whether it runs at the first boot. */
@@ -108,7 +113,8 @@ async function extend(options: PreloadOptions): Promise<PreloadReport> {
 
 async function fill(store: WritableStore, options: PreloadOptions): Promise<PreloadReport> {
   await using staging = await store.stage();
-  const { candidates, bytes } = await receive(store, staging.path, options);
+  const trust = { ...options.trust, recalls: [...options.trust.recalls, ...store.trust.recalls()] };
+  const { candidates, bytes } = await receive(store, staging.path, { ...options, trust });
   const notes = judgeFor(store, candidates, options);
   const members = candidates.map((candidate) => memberOf(store, candidate, options.start));
   const installed = candidates.map((candidate) => reportOf(store, candidate, options));
@@ -129,7 +135,7 @@ async function fill(store: WritableStore, options: PreloadOptions): Promise<Prel
   return { root: options.root, installed, notes };
 }
 
-async function receive(store: WritableStore, staging: string, { payloads, limits, architectures, rules, now, signal, onProgress }: PreloadOptions): Promise<{ readonly candidates: readonly Candidate[]; readonly bytes: number }> {
+async function receive(store: WritableStore, staging: string, { payloads, limits, architectures, rules, trust, now, signal, onProgress }: PreloadOptions): Promise<{ readonly candidates: readonly Candidate[]; readonly bytes: number }> {
   const candidates: Candidate[] = [];
   let total = 0;
   for (const [payload, source] of payloads.entries()) {
@@ -143,7 +149,7 @@ async function receive(store: WritableStore, staging: string, { payloads, limits
         yield chunk;
       }
     }
-    const { packages } = await unpackPayload(counted(), target, { limits, chown: true, admit: async ({ name }) => Promise.resolve({ idBase: store.idRange(name) }), ...(signal === undefined ? {} : { signal }) });
+    const { packages } = await unpackPayload(counted(), target, { limits, chown: true, verify: voucher(trust), admit: async ({ name }) => Promise.resolve({ idBase: store.idRange(name) }), ...(signal === undefined ? {} : { signal }) });
     candidates.push(...packages.map((item) => candidateOf(item, { architectures, rule: (image) => ruleFor(image, rules), now })));
     total += bytes;
   }
@@ -162,7 +168,7 @@ function grantsLeftOpen({ image, degraded }: Candidate): readonly string[] {
 }
 
 /** Judges as the device would. Gives what only the device can tell, where its platform is not known. */
-function judgeFor(store: WritableStore, candidates: readonly Candidate[], { root, platform, rules, architectures }: PreloadOptions): readonly string[] {
+function judgeFor(store: WritableStore, candidates: readonly Candidate[], { root, platform, rules, architectures, trust }: PreloadOptions): readonly string[] {
   const apps = store.apps().map((row) => {
     const { settings } = readLaunch(readFileSync(join(store.imagePaths(row.image).bundle, 'config.json'), 'utf8'));
     return describeApp(store.image(row.image)!, settings);
@@ -174,7 +180,9 @@ function judgeFor(store: WritableStore, candidates: readonly Candidate[], { root
   const provided = [...apps, ...candidates.map(({ image }) => ({ name: image.package, version: image.version }))];
   const open = candidates.map((candidate) => dependenciesLeftOpen(candidate.image.depends, platform === undefined ? provided : undefined));
   const judged = candidates.map((candidate, index): Candidate => ({ ...candidate, image: { ...candidate.image, depends: open[index]!.others } }));
-  judge(judged, { architectures, platform: platform ?? [], apps, floors: new Map() }, { allowDowngrade: true });
+  const ownership = { owners: store.trust.owners(), authorities: trust.authorities };
+  // What the maker of a device puts together is to be there together.
+  judge(judged, { architectures, platform: platform ?? [], apps, floors: new Map(), ownership, recalls: new Map() }, { allowDowngrade: true, allowMix: true, wayBack: false });
   for (const { image: { package: name }, settings } of candidates) {
     if (settings.migrate.length > 0 && store.app(name) !== undefined) {
       throw new BerthError('unsupported', `${name} has a command that migrates its data, which only a device can run; preload it into a new store`);
@@ -199,6 +207,7 @@ function memberOf(store: WritableStore, { image }: Candidate, start: boolean): M
     oldGeneration,
     oldInstalledAt: row?.installedAt ?? null,
     floor: floorAfter(image.version, store.book.floor(image.package), false),
+    owner: image.authority ?? null,
     trial: null,
   };
 }
@@ -212,6 +221,7 @@ function reportOf(store: WritableStore, { image, warnings, degraded }: Candidate
     digest: image.digest,
     ...(before === undefined ? {} : { replaced: { version: before.version, digest: before.digest } }),
     signed: image.signed,
+    ...(image.authority === undefined ? {} : { authority: image.authority }),
     entries: image.entries,
     bytes: image.bytes,
     start: row === undefined ? start : row.desired === 'running',
@@ -230,6 +240,7 @@ function record(store: WritableStore, candidates: readonly Candidate[], members:
   const text = JSON.stringify(details);
   const id = store.book.begin({ source: 'factory', origin, startedAt: now, details: text });
   store.book.nameMembers(id, candidates.map(({ image }) => image), members, { details: text });
+  store.trust.noteTime(now);
   store.book.switchOver(id, now, { end: { outcome: 'committed', endedAt: now, details: text }, keep: 0 });
 }
 

@@ -10,14 +10,15 @@ import type { InstallReport, UpdateOptions, UpdatePlan } from './types.ts';
 const restful: ReadonlySet<string> = new Set(['stopped', 'failed']);
 
 /** What the device is like for the judgement of candidates. */
-export async function surveyDevice({ store, architectures, platform, settings }: UpdatesOptions, candidates: readonly Candidate[]): Promise<Device> {
+export async function surveyDevice({ store, architectures, platform, settings, trust }: UpdatesOptions, candidates: readonly Candidate[]): Promise<Device> {
   const apps = store.apps().map((row) => describeApp(store.image(row.image)!, settings(row)));
   const floors = new Map<string, string>();
   for (const { image } of candidates) {
     const floor = store.book.floor(image.package);
     if (floor !== undefined) floors.set(image.package, floor);
   }
-  return { architectures, platform: await platform(), apps, floors };
+  const ownership = await trust.ownership();
+  return { architectures, platform: await platform(), apps, floors, ownership, recalls: trust.recallsOf(candidates.map(({ image }) => image)) };
 }
 
 /** What whoever begins an update decides about it. */
@@ -29,11 +30,12 @@ export interface Choice extends UpdateOptions {
 /**
  * Judges candidates, and plans their update.
  * @param stored their images are on disk already, in staging
- * @throws BerthError `bad_package`, `dependency`, `downgrade`, `too_large`, `no_space`
+ * @throws BerthError `bad_package`, `untrusted`, `dependency`, `downgrade`, `too_large`, `no_space`
  */
 export async function judgeAndPlan(options: UpdatesOptions, candidates: readonly Candidate[], choice: Choice, { stored }: { readonly stored: boolean }): Promise<UpdatePlan> {
   const device = await surveyDevice(options, candidates);
-  judge(candidates, device, { allowDowngrade: (choice.allowDowngrade ?? false) || (choice.wayBack ?? false) });
+  const wayBack = choice.wayBack ?? false;
+  judge(candidates, device, { allowDowngrade: (choice.allowDowngrade ?? false) || wayBack, allowMix: (choice.allowMix ?? false) || options.trust.rules.allowMix, wayBack });
   const plan = await surveyPlan(options, device, candidates, choice);
   requireCopiesWithin(plan, options.rules);
   const copies = plan.apps.filter(({ snapshot }) => snapshot === 'copy');
@@ -82,6 +84,7 @@ export function reportOf({ image, warnings, degraded }: Candidate, plan: UpdateP
     digest: image.digest,
     ...(from === undefined ? {} : { replaced: from }),
     signed: image.signed,
+    ...(image.authority === undefined ? {} : { authority: image.authority }),
     entries: image.entries,
     bytes: image.bytes,
     warnings,

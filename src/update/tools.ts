@@ -6,6 +6,7 @@ import type { Lifecycle, Ruling } from '../lifecycle/index.ts';
 import type { AppRow, ImageRow, WritableStore } from '../store/index.ts';
 import type { Provided } from './dependencies.ts';
 import type { UpdateRules } from './rules.ts';
+import type { TrustKeeper } from './trust-keeper.ts';
 
 /** How to start the children that do what berthd itself should not. */
 export interface Workers {
@@ -35,6 +36,8 @@ export interface UpdatesOptions {
   readonly forget: (app: string) => Promise<void>;
   readonly logDirectory: string;
   readonly bootId: string;
+  /** Who may vouch for packages, and what was recalled. */
+  readonly trust: TrustKeeper;
   readonly clock: Clock;
   readonly journal: Journal;
 }

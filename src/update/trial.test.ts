@@ -54,7 +54,7 @@ test('a person\'s word stands for everything', () => {
 const codes: Readonly<Record<Reason['code'], 'nothing' | 'failure' | 'by its exit code'>> = {
   'exited': 'by its exit code',
   'signalled': 'failure', 'out-of-memory': 'failure', 'unhealthy': 'failure', 'watchdog': 'failure', 'data-full': 'failure', 'start-failed': 'failure',
-  'monitor-lost': 'failure', 'restart-limit': 'failure',
+  'monitor-lost': 'failure', 'restart-limit': 'failure', 'recalled': 'failure',
   'lost': 'nothing', 'stopped': 'nothing', 'killed': 'nothing', 'stop-timeout': 'nothing', 'shutdown': 'nothing', 'updating': 'nothing', 'device-busy': 'nothing',
 };
 

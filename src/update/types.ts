@@ -42,6 +42,8 @@ export interface UpdateOptions {
   readonly start: boolean;
   /** Take versions below the floor. */
   readonly allowDowngrade?: boolean;
+  /** Take packages of several authorities in one payload. */
+  readonly allowMix?: boolean;
   /** False: switch without a snapshot of the data; the old version then meets what the new one made of it. */
   readonly snapshot?: boolean;
   /** Wait neither for a window nor for apps that put the update off. */
@@ -71,6 +73,8 @@ export interface InstallReport {
   /** The version that was there before, if any. */
   readonly replaced?: VersionedImage;
   readonly signed: boolean;
+  /** The authority that vouches for it; absent if it is unsigned. */
+  readonly authority?: string;
   readonly entries: number;
   readonly bytes: number;
   /** What the package brought that was told rather than obeyed. */
@@ -192,7 +196,7 @@ export interface Updates {
   /**
    * Applies a payload: one package, an archive of packages, or an image of Mbed Linux OS (`.swu`). All of it or nothing;
    * nothing of it is left if it is refused.
-   * @throws BerthError `bad_package`, `too_large`, `unsupported`, `architecture`, `dependency`, `downgrade`, `no_space`,
+   * @throws BerthError `untrusted`, `bad_package`, `too_large`, `unsupported`, `architecture`, `dependency`, `downgrade`, `no_space`,
    * `conflict`, `cancelled`; `rolled_back` with the reason if the new versions did not prove themselves
    */
   install(payload: Readable, options: InstallOptions): Promise<UpdateReport>;

@@ -60,7 +60,7 @@ export class UpdateRun {
   }
 
   /** Puts the new images on disk and names them, with the way back, in the database. Nothing has stopped yet. */
-  async store(plan: UpdatePlan, candidates: readonly Candidate[], choice: { readonly allowDowngrade: boolean; readonly keepFloors: boolean }): Promise<readonly MemberRow[]> {
+  async store(plan: UpdatePlan, candidates: readonly Candidate[], choice: { readonly allowDowngrade: boolean; readonly wayBack: boolean }): Promise<readonly MemberRow[]> {
     const { store } = this.#options;
     const fresh = await this.#notThere(candidates);
     await store.publishImages(fresh.map(({ image, staged }) => ({ directory: staged!, digest: image.digest })));
@@ -239,7 +239,7 @@ export class UpdateRun {
     return fresh;
   }
 
-  #member(planned: PlannedApp, { image, settings }: Candidate, choice: { readonly allowDowngrade: boolean; readonly keepFloors: boolean }): MemberRow {
+  #member(planned: PlannedApp, { image, settings }: Candidate, choice: { readonly allowDowngrade: boolean; readonly wayBack: boolean }): MemberRow {
     const { store, bootId } = this.#options;
     const { app, start, snapshot, trial } = planned;
     const row = store.app(app);
@@ -255,7 +255,8 @@ export class UpdateRun {
       oldImage: row?.image ?? null,
       oldGeneration,
       oldInstalledAt: row?.installedAt ?? null,
-      floor: choice.keepFloors ? null : floorAfter(image.version, store.book.floor(app), choice.allowDowngrade),
+      owner: choice.wayBack ? null : image.authority ?? null,
+      floor: choice.wayBack ? null : floorAfter(image.version, store.book.floor(app), choice.allowDowngrade),
       trial: told === undefined ? null : writeTrial(told, bootId),
     };
   }

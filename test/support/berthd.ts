@@ -31,6 +31,8 @@ export interface TestDaemonOptions {
   readonly config?: string;
   /** Files of its policy by name; by default the one that takes packages of Mbed Linux OS. */
   readonly policy?: Readonly<Record<string, string>>;
+  /** Default: true, so that tests of other things need no signatures. */
+  readonly allowUnsigned?: boolean;
   /** Where the store lives, if not in the test's own directory. */
   readonly root?: string;
   /** Where its run directory and configuration are put, if not in a directory of the test's own; a short path. */
@@ -63,7 +65,8 @@ export class TestDaemon {
     mkdirSync(this.policy, { recursive: true });
     const files = Object.entries(options.policy ?? { 'mbl-compat.yaml': readFileSync(mblCompat, 'utf8') });
     for (const [name, text] of files) writeFileSync(join(this.policy, name), text);
-    const config = `cgroup-parent: ${this.cgroup}\nplatform: ${this.directory}/platform.d\npolicy: ${this.policy}\n${options.config ?? ''}`;
+    const trust = `trust: { authorities: ${this.directory}/authorities.d, recalls: ${this.directory}/recalls.d, allow-unsigned: ${options.allowUnsigned ?? true} }\n`;
+    const config = `cgroup-parent: ${this.cgroup}\nplatform: ${this.directory}/platform.d\npolicy: ${this.policy}\n${options.config?.includes('trust:') === true ? '' : trust}${options.config ?? ''}`;
     writeFileSync(join(this.directory, 'berthd.yaml'), config);
   }
 

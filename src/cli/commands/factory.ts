@@ -12,7 +12,7 @@ import { render, span, type Span } from '../style.ts';
 /** What a preload did, for people. */
 export function renderPreload({ root, installed, notes }: PreloadReport, colour: boolean): string {
   const spans: Span[] = installed.flatMap((app) => [
-    span(`${app.app} ${app.version}${app.replaced === undefined ? '' : ` in place of ${app.replaced.version}`}: ${app.entries} entries, ${formatSize(app.bytes)}, ${shortDigest(app.digest)}${app.signed ? '' : ', unsigned'}, ${app.start ? 'runs' : 'does not run'} from the first boot on`),
+    span(`${app.app} ${app.version}${app.replaced === undefined ? '' : ` in place of ${app.replaced.version}`}: ${app.entries} entries, ${formatSize(app.bytes)}, ${shortDigest(app.digest)}${app.authority === undefined ? ', unsigned' : `, signed by ${app.authority}`}, ${app.start ? 'runs' : 'does not run'} from the first boot on`),
     ...app.warnings.map((warning) => span(`note: ${app.app}: ${warning}`, 'yellow')),
     ...app.degraded.map((decision) => span(`not granted: ${app.app}: ${describeDecision(decision)}`, 'yellow')),
   ]);
@@ -26,7 +26,10 @@ async function preloadInto(root: string, context: Context, given: Given, files: 
   const { architecturesWith, defaultLimits } = await import('../../image/index.ts');
   const { preload, readPlatform } = await import('../../update/index.ts');
   const { readPolicyRules } = await import('../../policy/index.ts');
-  const [platform, policy, architecture] = [given.values.get('platform'), given.values.get('policy'), given.values.get('arch')];
+  const [platform, policy, architecture, directory] = [given.values.get('platform'), given.values.get('policy'), given.values.get('arch'), given.values.get('authorities')];
+  const { readAuthorities } = await import('../../trust/index.ts');
+  const { authorities, faults } = directory === undefined ? { authorities: [], faults: [] } : await readAuthorities(directory);
+  if (faults[0] !== undefined) throw new BerthError('usage', faults[0].message);
   const payloads: Payload[] = [];
   let progress: { readonly payload: number; readonly shown: Progress } | undefined;
   // What comes while a line is drawn is not drawn.
@@ -44,6 +47,7 @@ async function preloadInto(root: string, context: Context, given: Given, files: 
       ...(platform === undefined ? {} : { platform: await readPlatform(platform) }),
       ...(policy === undefined ? {} : { rules: readPolicyRules(policy, await openYaml()) }),
       limits: defaultLimits,
+      trust: { authorities, allowUnsigned: given.flags.has('allow-unsigned'), recalls: [], time: { now: io.now(), isKnown: true }, unknownTime: 'lenient' },
       now: timeOf(io.env['SOURCE_DATE_EPOCH']) ?? io.now(),
       signal: io.signal,
       onProgress: ({ payload, phase, bytes }) => {
@@ -80,6 +84,8 @@ export const factory: Command = {
     { name: 'into', value: 'DIR', summary: 'the store: made, or extended if it is there' },
     { name: 'start', summary: 'run the apps from the first boot on (default)' },
     { name: 'no-start', summary: 'leave it to a person to start them' },
+    { name: 'authorities', value: 'DIR', summary: 'who may sign the packages (authorities.d of the device); their apps belong to them from now on' },
+    { name: 'allow-unsigned', summary: 'take packages that nobody has signed; for development' },
     { name: 'platform', value: 'DIR', summary: 'check dependencies against these declarations of platform services (platform.d)' },
     { name: 'policy', value: 'DIR', summary: 'check what the apps ask for against these rules of the device (policy.d)' },
     { name: 'arch', value: 'NAME', summary: 'architecture of the device, as packages name it; default this machine\'s' },
@@ -87,10 +93,11 @@ export const factory: Command = {
   summary: 'install apps into a store for a flash image, on the build machine',
   help: [
     'Makes a ready store with these apps installed and verified, without a daemon: put it into the flash image as /var/lib/berth, and the first berthd on the device starts them. All payloads are judged together, as a device would; if one is refused, the store stays as it was.',
+    'Signatures are verified as on a device, by the authorities in --authorities.',
     'Files belong to the users that the packages say. So it needs root, or fakeroot or pseudo around it and around what makes the image.',
     'What a platform service must provide is checked with --platform, what apps ask for in their config.json with --policy, else told. SOURCE_DATE_EPOCH, if it is set, is the time that stands in the store.',
   ],
-  examples: [{ line: 'fakeroot berth factory preload --into rootfs/var/lib/berth --arch arm64 broker.ipk web.ipk', meaning: 'a store for a device with arm64' }],
+  examples: [{ line: 'fakeroot berth factory preload --into rootfs/var/lib/berth --authorities rootfs/etc/berth/authorities.d --arch arm64 broker.ipk web.ipk', meaning: 'a store for a device with arm64' }],
   run: async (context, given) => {
     const [action, ...files] = given.args;
     if (action !== 'preload') throw usage(`there is no \`berth factory ${action}\`; there is \`berth factory preload\``, factory);

@@ -23,7 +23,7 @@ function reportLines({ status, ...report }: InstallReport): readonly Span[] {
   const before = report.replaced === undefined ? '' : ` in place of ${report.replaced.version}`;
   const reason = status.reason === undefined || status.state === 'running' ? '' : `: ${status.reason.message}`;
   return [
-    span(`installed ${report.app} ${report.version}${before}: ${report.entries} entries, ${formatSize(report.bytes)}, ${shortDigest(report.digest)}${report.signed ? '' : ', unsigned'}`),
+    span(`installed ${report.app} ${report.version}${before}: ${report.entries} entries, ${formatSize(report.bytes)}, ${shortDigest(report.digest)}${report.authority === undefined ? ', unsigned' : `, signed by ${report.authority}`}`, report.authority === undefined ? 'yellow' : undefined),
     ...report.warnings.map((warning) => span(`note: ${warning}`, 'yellow')),
     ...report.degraded.map((decision) => span(`not granted: ${describeDecision(decision)}`, 'yellow')),
     span(`${report.app} is ${status.state}${reason}`, status.state === 'running' ? 'green' : undefined),
@@ -57,6 +57,7 @@ function queryOf({ args, flags }: Given, { bytes }: Payload): Query {
     wait: flags.has('no-wait') ? false : undefined,
     dryRun: flags.has('dry-run') ? true : undefined,
     allowDowngrade: flags.has('allow-downgrade') ? true : undefined,
+    allowMix: flags.has('allow-mix') ? true : undefined,
     snapshot: flags.has('no-snapshot') ? false : undefined,
     now: flags.has('now') ? true : undefined,
     bytes,
@@ -96,6 +97,7 @@ export const install: Command = {
     { name: 'no-wait', summary: 'end as soon as everything is checked and on disk; the update goes on by itself' },
     { name: 'dry-run', summary: 'only show what would be done' },
     { name: 'allow-downgrade', summary: 'also take versions older than one that has proved itself' },
+    { name: 'allow-mix', summary: 'take packages of several authorities in one payload' },
     { name: 'no-snapshot', summary: 'do not copy the data first: an old version that comes back finds what the new one made of it' },
     { name: 'now', summary: 'wait neither for a window nor for apps that put the update off' },
   ],

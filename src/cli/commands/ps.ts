@@ -23,6 +23,7 @@ export function renderApps(apps: readonly AppStatus[], figures: readonly AppFigu
     },
   ];
   if (apps.some((app) => app.health !== 'none')) all.push({ title: 'HEALTH', cell: healthSpan });
+  if (apps.some((app) => !app.signed)) all.push({ title: 'SIGNED', cell: ({ signed }) => (signed ? span('yes') : span('unsigned', 'yellow')) });
   if (apps.some((app) => noteOf(app, now) !== '')) all.push({ title: 'NOTE', least: 12, cell: (app) => span(noteOf(app, now), 'dim') });
   return renderTable(all, apps.map((app) => all.map((column) => column.cell(app))), surface);
 }

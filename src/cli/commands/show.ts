@@ -23,7 +23,7 @@ export function renderApp(app: AppStatus, { figures, updates, now }: Surrounding
     ['Description', span(app.description)],
     ['Version', span(app.version)],
     ['Image', span(app.digest)],
-    ['Signed', app.signed ? span('yes') : span('no', 'yellow')],
+    ['Signed', app.signed ? span(`by ${app.authority ?? 'an authority'}`) : span('no: nobody vouches for it', 'yellow')],
     ['State', stateSpan(app)],
     ['Wanted', span(app.desired)],
     ['Restarts', span(String(app.restarts))],

@@ -28,6 +28,7 @@ export const updateRoutes: readonly Route[] = [
       wait: flag('answer when the update is over; with false, as soon as it is checked and on disk; true unless given'),
       dryRun: flag('only tell what would be done'),
       allowDowngrade: flag('also take versions older than one that has proved itself'),
+      allowMix: flag('take packages of several authorities in one payload'),
       snapshot: flag('copy the data first, so that the old version finds it unchanged; true unless given'),
       now: flag('wait neither for a window nor for apps that put the update off'),
       bytes: whole('size of the payload, if it is known'),

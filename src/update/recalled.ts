@@ -1,0 +1,45 @@
+import { BerthError } from '../lib/errors.ts';
+import type { AppStatus } from '../lifecycle/index.ts';
+import type { ImageRow } from '../store/index.ts';
+import type { Recall } from '../trust/index.ts';
+import type { UpdatesOptions } from './tools.ts';
+
+/** Why a version must not run any more. */
+export function recalledBecause({ package: app, version }: Pick<ImageRow, 'package' | 'version'>, { authority, reason }: Recall): string {
+  return `${app} ${version} was recalled by ${authority}: ${reason}`;
+}
+
+/** @throws BerthError `untrusted` for an image that is recalled */
+export function requireNotRecalled(image: Pick<ImageRow, 'package' | 'version'>, recall: Recall | undefined): void {
+  if (recall !== undefined) throw new BerthError('untrusted', `${recalledBecause(image, recall)}; install another version`, { detail: { app: image.package, recall } });
+}
+
+/** An app whose version must not run. */
+export interface RecalledApp {
+  readonly app: string;
+  readonly why: string;
+}
+
+/** Apps whose current version was recalled, whether they run or not. */
+export function recalledApps({ store, trust }: Pick<UpdatesOptions, 'store' | 'trust'>): readonly RecalledApp[] {
+  return store.apps().flatMap(({ name, image }) => {
+    const row = store.image(image)!;
+    const recall = trust.recallOf(row);
+    return recall === undefined ? [] : [{ app: name, why: recalledBecause(row, recall) }];
+  });
+}
+
+/** States in which nothing of an app runs or will by itself. */
+const restful: ReadonlySet<AppStatus['state']> = new Set(['stopped', 'failed']);
+
+/** Stops an app; what a person last asked of it stays, and its start is refused, so that it tells why it is down. */
+export async function standDown({ app, why }: RecalledApp, { lifecycle }: Pick<UpdatesOptions, 'lifecycle'>): Promise<void> {
+  if (restful.has(lifecycle.show(app).state)) return;
+  lifecycle.announce({ type: 'app.recalled', app, message: `${why}; it is stopped` });
+  lifecycle.hold([app]);
+  try {
+    await lifecycle.halt([app]);
+  } finally {
+    await lifecycle.release([app]);
+  }
+}

@@ -1,0 +1,100 @@
+import { compareVersions } from '../image/index.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Digest } from '../lib/digest.ts';
+import { asBerthError } from '../lib/errors.ts';
+import type { Journal } from '../lib/journal.ts';
+import type { ImageRow, WritableStore } from '../store/index.ts';
+import { readAuthorities, recallOf, type AuthorityFiles, type Recall, type TrustedTime, type TrustPolicy } from '../trust/index.ts';
+import type { Ownership } from './ownership.ts';
+import { requireNotRecalled } from './recalled.ts';
+import { trustedTime } from './time.ts';
+import type { TrustRules } from './trust-rules.ts';
+
+/** How often the time is put on disk, so that after a power cut it is known to be at most so much earlier. */
+const noteEveryMs = 10 * 60_000;
+
+export interface TrustKeeperOptions {
+  readonly store: Pick<WritableStore, 'trust'>;
+  readonly rules: TrustRules;
+  readonly clock: Clock;
+  readonly journal: Journal;
+}
+
+/** What this device goes by when it judges who vouches for a package. */
+export class TrustKeeper {
+  readonly rules: TrustRules;
+  readonly #options: TrustKeeperOptions;
+  #cancelNote = (): void => undefined;
+
+  constructor(options: TrustKeeperOptions) {
+    this.#options = options;
+    this.rules = options.rules;
+    this.#noteRegularly();
+  }
+
+  /** Read anew each time, so that what the operator changes counts at once. */
+  async files(): Promise<AuthorityFiles> {
+    return await readAuthorities(this.rules.authorities);
+  }
+
+  /** What packages are judged by at this moment. */
+  async policy(): Promise<TrustPolicy> {
+    const { authorities } = await this.files();
+    const { allowUnsigned, unknownTime } = this.rules;
+    return { authorities, allowUnsigned, recalls: this.#options.store.trust.recalls(), time: this.time(), unknownTime };
+  }
+
+  async ownership(): Promise<Ownership> {
+    const { authorities } = await this.files();
+    return { owners: this.#options.store.trust.owners(), authorities };
+  }
+
+  time(): TrustedTime {
+    return trustedTime(this.#options.clock.now(), this.#options.store.trust.lastTime());
+  }
+
+  /** Puts on disk how late it is; not while that is not known. */
+  noteTime(): void {
+    const { store, journal } = this.#options;
+    const { now, isKnown } = this.time();
+    try {
+      if (isKnown) store.trust.noteTime(now);
+    } catch (error) {
+      journal('warning', `how late it is cannot be put on disk: ${asBerthError(error).message}`);
+    }
+  }
+
+  /** The recall that keeps an image from running, if there is one: by the authority that vouched for it, or its app's. */
+  recallOf({ digest, package: name, version, authority }: Pick<ImageRow, 'digest' | 'package' | 'version' | 'authority'>): Recall | undefined {
+    const { trust } = this.#options.store;
+    const entitled = new Set([authority, trust.owner(name)].filter((one) => one !== undefined));
+    // Nobody's image is whosoever may sign an app of its name, which was looked at when the list was taken.
+    const recalls = trust.recalls().filter((recall) => entitled.size === 0 || entitled.has(recall.authority));
+    return recallOf({ name, version, digest }, recalls, [], compareVersions);
+  }
+
+  /** @throws BerthError `untrusted` for an image that is recalled */
+  requireNotRecalled(image: ImageRow): void {
+    requireNotRecalled(image, this.recallOf(image));
+  }
+
+  /** As {@link recallOf}, of those images that are recalled. */
+  recallsOf(images: readonly ImageRow[]): ReadonlyMap<Digest, Recall> {
+    return new Map(images.flatMap((image) => {
+      const recall = this.recallOf(image);
+      return recall === undefined ? [] : [[image.digest, recall] as const];
+    }));
+  }
+
+  close(): void {
+    this.#cancelNote();
+    this.noteTime();
+  }
+
+  #noteRegularly(): void {
+    this.#cancelNote = this.#options.clock.after(noteEveryMs, () => {
+      this.noteTime();
+      this.#noteRegularly();
+    });
+  }
+}
