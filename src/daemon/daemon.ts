@@ -125,6 +125,10 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
   buses.resolve(await serveAppBuses({ lifecycle: supervisor, updates, directory: join(config.run, 'apps'), ownerOf: (app) => store.idRange(app), clock, journal }));
   updates.continue(continued);
   const booted = supervisor.boot();
+  // What was recalled while no daemon could stop it.
+  void updates.enforceRecalls().catch((error: unknown) => {
+    journal('error', `an app whose version was recalled could not be stopped: ${asBerthError(error).message}`);
+  });
   const folders = openFolders(updates, updatesOptions, config);
   const server = await serveNative(
     {

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { asBerthError, BerthError, type ErrorBody } from '../lib/errors.ts';
+import { asBerthError, BerthError, isErrno, type ErrorBody } from '../lib/errors.ts';
 import type { TrustPolicy } from '../trust/index.ts';
 import { maxAdmissionBytes, parseAdmission, requireAsAdmitted, requirePossible, type Admission, type Terms } from './admission.ts';
 import { receiveMessages, sendMessage } from './message.ts';
@@ -39,7 +39,11 @@ export class Gatekeeper {
     // One that is gone shows in how it ended.
     channel.on('error', () => undefined);
     sendMessage(channel, job);
-    for await (const message of receiveMessages(channel, maxAdmissionBytes)) sendMessage(channel, await this.#answer(message));
+    try {
+      for await (const message of receiveMessages(channel, maxAdmissionBytes)) sendMessage(channel, await this.#answer(message));
+    } catch (error) {
+      if (!isErrno(error, 'ECONNRESET', 'EPIPE')) throw error;
+    }
   }
 
   /**

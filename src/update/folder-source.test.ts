@@ -30,8 +30,6 @@ const answering = `
   const length = Buffer.alloc(4);
   length.writeUInt32BE(said.length);
   if (version) fs.writeSync(3, Buffer.concat([length, said]));
-  // Until berthd has answered.
-  for (const seen = Buffer.alloc(65536); version && fs.readSync(3, seen) === seen.length;);
   const refusal = { error: { code: 'bad_package', message: 'it is no package' } };
   process.stdout.write(JSON.stringify(version ? { payload: { kind: 'package', bytes: 1, packages: [{ name: '', report }] } } : refusal));
 `;
@@ -124,7 +122,7 @@ class Bench {
       rule: () => ({ entitlement: { rights: defaultRights, degrade: false, origin: 'here' }, declared: [] }),
       platform: async () => Promise.resolve([]),
       settings: () => parseSettings({}),
-      trust: new TrustKeeper({ store: this.store, rules: { ...defaultTrustRules, authorities: '/nowhere', allowUnsigned: true }, clock: this.clock, journal: () => undefined }),
+      trust: new TrustKeeper({ store: this.store, rules: { ...defaultTrustRules, authorities: '/nowhere', allowUnsigned: true }, clock: new HandClock(), journal: () => undefined }),
       clock: this.clock,
     };
     return new FolderSource(updates, options as UpdatesOptions, this.#closing.signal);
