@@ -10,7 +10,7 @@ import { asBerthError, BerthError } from '../lib/errors.ts';
 import type { Journal } from '../lib/journal.ts';
 import { takeLock } from '../lib/lock.ts';
 import { explain, openSupervisor, readLaunch } from '../lifecycle/index.ts';
-import { StandingPolicy } from '../policy/index.ts';
+import { boundOf, StandingPolicy } from '../policy/index.ts';
 import { openExchange, openRuntime } from '../runtime/index.ts';
 import { openStore } from '../store/index.ts';
 import { openFolders, openUpdates, readPlatform, recoverUpdates, TrustKeeper, type UpdatesOptions } from '../update/index.ts';
@@ -87,7 +87,8 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
     memory: { read: () => store.keptText('policy'), write: (text) => { store.keepText('policy', text); } },
     journal,
   });
-  const rulings = openRulings({ policy, allowUnsigned: config.trust.allowUnsigned, boundOf: () => undefined, declared: declaredDevices(declarations) });
+  await trust.files();
+  const rulings = openRulings({ policy, allowUnsigned: config.trust.allowUnsigned, boundOf: ({ authority }) => boundOf(authority, trust.known), declared: declaredDevices(declarations) });
   const launcher = openLauncher({
     store,
     runtime,

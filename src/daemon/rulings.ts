@@ -3,7 +3,7 @@ import { entitle, type Bound, type DeclaredDevice, type PolicyRule, type Standin
 import type { ImageRow } from '../store/index.ts';
 
 /** What of an image decides about rights. */
-export type RatedImage = Pick<ImageRow, 'package' | 'signed'>;
+export type RatedImage = Pick<ImageRow, 'package' | 'signed' | 'authority'>;
 
 /** What the operator says about each app, by the files of the moment. */
 export interface Rulings {

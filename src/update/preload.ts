@@ -8,7 +8,7 @@ import { removeTree } from '../lib/durable.ts';
 import { BerthError, isErrno } from '../lib/errors.ts';
 import { run } from '../lib/process.ts';
 import { readLaunch, type Ruling } from '../lifecycle/index.ts';
-import { describeDecision, entitle, type Decision, type PolicyRule } from '../policy/index.ts';
+import { boundOf, describeDecision, entitle, type Decision, type PolicyRule } from '../policy/index.ts';
 import { openStore, type ImageRow, type MemberRow, type WritableStore } from '../store/index.ts';
 import type { TrustPolicy } from '../trust/index.ts';
 import { candidateOf, describeApp, judge, type Candidate } from './candidate.ts';
@@ -150,15 +150,15 @@ async function receive(store: WritableStore, staging: string, { payloads, limits
       }
     }
     const { packages } = await unpackPayload(counted(), target, { limits, chown: true, verify: voucher(trust), admit: async ({ name }) => Promise.resolve({ idBase: store.idRange(name) }), ...(signal === undefined ? {} : { signal }) });
-    candidates.push(...packages.map((item) => candidateOf(item, { architectures, rule: (image) => ruleFor(image, rules), now })));
+    candidates.push(...packages.map((item) => candidateOf(item, { architectures, rule: (image) => ruleFor(image, rules, trust), now })));
     total += bytes;
   }
   return { candidates, bytes: total };
 }
 
-/** As the device would, which may take unsigned packages or not: that is judged where the package is. */
-function ruleFor({ package: app, signed }: ImageRow, rules: readonly PolicyRule[] | undefined): Ruling {
-  const entitlement = entitle({ rules: rules ?? [], allowUnsigned: true }, { app, signed, bound: undefined });
+/** As the device would. */
+function ruleFor({ package: app, signed, authority }: ImageRow, rules: readonly PolicyRule[] | undefined, { authorities, allowUnsigned }: TrustPolicy): Ruling {
+  const entitlement = entitle({ rules: rules ?? [], allowUnsigned }, { app, signed, bound: boundOf(authority, authorities) });
   return { entitlement: rules === undefined ? { ...entitlement, degrade: true } : entitlement, declared: [] };
 }
 

@@ -24,6 +24,7 @@ export interface TrustKeeperOptions {
 export class TrustKeeper {
   readonly rules: TrustRules;
   readonly #options: TrustKeeperOptions;
+  #known: AuthorityFiles['authorities'] = [];
   #cancelNote = (): void => undefined;
 
   constructor(options: TrustKeeperOptions) {
@@ -32,9 +33,16 @@ export class TrustKeeper {
     this.#noteRegularly();
   }
 
+  /** Authorities as they were read last. */
+  get known(): AuthorityFiles['authorities'] {
+    return this.#known;
+  }
+
   /** Read anew each time, so that what the operator changes counts at once. */
   async files(): Promise<AuthorityFiles> {
-    return await readAuthorities(this.rules.authorities);
+    const files = await readAuthorities(this.rules.authorities);
+    this.#known = files.authorities;
+    return files;
   }
 
   /** What packages are judged by at this moment. */
