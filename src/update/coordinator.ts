@@ -67,7 +67,7 @@ class Coordinator implements UpdateCoordinator {
   async plan(payload: Readable, options: UpdateOptions): Promise<UpdatePlan> {
     payload.on('error', () => undefined);
     const { workers, limits, ready, trust } = this.#options;
-    const { packages } = await this.#payloads.run(async () => unpackPayloadInChild(payload, undefined, { worker: workers, limits, trust: await trust.policy() }));
+    const { packages } = await this.#payloads.run(async () => unpackPayloadInChild(payload, undefined, { worker: await workers.unpack(), limits, trust: await trust.policy() }));
     await ready;
     return judgeAndPlan(this.#options, this.#candidates(packages), options, { stored: false });
   }

@@ -58,7 +58,7 @@ export class FolderVisit {
     // One that cannot be opened is told by what reads it.
     stream.on('error', () => undefined);
     try {
-      const { kind, packages } = await unpackPayloadInChild(stream, undefined, { worker: workers, limits, trust: await trust.policy(), signal: this.#signal });
+      const { kind, packages } = await unpackPayloadInChild(stream, undefined, { worker: await workers.unpack(), limits, trust: await trust.policy(), signal: this.#signal });
       if (file.kind === 'package' && kind !== 'package') throw new BerthError('bad_package', 'it is an archive of packages; name it .tar or .swu');
       return packages.map((item) => {
         const candidate = candidateOf(item, { architectures, rule, now: clock.now() });
