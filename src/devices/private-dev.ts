@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, lchownSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, lchownSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { BerthError, isErrno } from '../lib/errors.ts';
 import { run } from '../lib/process.ts';
@@ -8,25 +8,26 @@ import type { LentNode } from './wanted.ts';
 /** Room for nodes, not for data. Without `nodev`, or nothing could be opened. */
 const tmpfsOptions = 'mode=755,size=64k,nr_inodes=1024,nosuid,noexec';
 
-/**
- * Node cannot call mknod(2). One shell makes all nodes of a change: each under another name first, so that it appears
- * with its owner and mode.
- */
+/** Node cannot call mknod(2), so one shell makes all nodes of a change. */
 const makeNodes = `set -e
-cd "$1"; owner=$2; shift 2
 while [ $# -gt 0 ]; do
-  rm -f .new
-  mknod -m "$1" .new "$2" "$3" "$4"
-  chown "$owner" .new
-  mv -f .new "$5"
-  shift 5
+  mknod -m 600 "$1" "$2" "$3" "$4"
+  shift 4
 done`;
+
+/** What a node is called until it has its owner and mode. */
+const newName = '.new';
 
 /**
  * A whole app is one party, whichever of its users opens a device; and the directory of all these is root's, so that
  * nobody else on the host gets there.
  */
-const modes = { r: '444', w: '222', rw: '666' } as const;
+const modes = { r: 0o444, w: 0o222, rw: 0o666 } as const;
+
+/** What it takes to make a node. */
+interface NewNode extends Pick<LentNode, 'path' | 'access'> {
+  readonly node: Pick<LentNode['node'], 'type' | 'major' | 'minor'>;
+}
 
 /**
  * The /dev of each app that devices are lent to: a small tmpfs of Berth's own, which its container has mounted read-only.
@@ -59,7 +60,7 @@ export class PrivateDevs {
       symlinkSync(target, join(directory, name));
       lchownSync(join(directory, name), owner, owner);
     }
-    await this.#make(app, owner, standardNodes.flatMap(({ path, major, minor }) => [modes.rw, 'c', String(major), String(minor), path]));
+    await this.#make(app, owner, standardNodes.map(({ path, major, minor }) => ({ path, node: { type: 'c', major, minor }, access: 'rw' })));
   }
 
   async make(app: string, owner: number, nodes: readonly LentNode[]): Promise<void> {
@@ -70,7 +71,7 @@ export class PrivateDevs {
       mkdirSync(directory, { recursive: true });
       chmodSync(directory, 0o755);
     }
-    await this.#make(app, owner, nodes.flatMap(({ path, node, access }) => [modes[access], node.type, String(node.major), String(node.minor), path]));
+    await this.#make(app, owner, nodes);
   }
 
   remove(app: string, paths: readonly string[]): void {
@@ -104,8 +105,19 @@ export class PrivateDevs {
     for (const app of namesIn(this.#root)) if (!apps.has(app)) await this.close(app);
   }
 
-  async #make(app: string, owner: number, nodes: readonly string[]): Promise<void> {
-    await must('sh', ['-c', makeNodes, 'sh', this.path(app), `${owner}:${owner}`, ...nodes], `nodes in the /dev of ${app} cannot be made`);
+  async #make(app: string, owner: number, nodes: readonly NewNode[]): Promise<void> {
+    const temporary = (index: number): string => join(this.path(app), `${newName}${index}`);
+    const args = nodes.flatMap(({ node: { type, major, minor } }, index) => [temporary(index), type, String(major), String(minor)]);
+    try {
+      await must('sh', ['-c', makeNodes, 'sh', ...args], `nodes in the /dev of ${app} cannot be made`);
+      for (const [index, { path, access }] of nodes.entries()) {
+        chownSync(temporary(index), owner, owner);
+        chmodSync(temporary(index), modes[access]);
+        renameSync(temporary(index), join(this.path(app), path));
+      }
+    } finally {
+      for (const index of nodes.keys()) rmSync(temporary(index), { force: true });
+    }
   }
 }
 
