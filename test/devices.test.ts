@@ -39,7 +39,7 @@ async function machine(t: TestContext, declarations: readonly string[], plugged:
   writeFileSync(join(directory, 'devices.d/test.yaml'), `devices:\n${declarations.map((entry) => `  - ${entry.replaceAll('NODES', nodes)}\n`).join('')}`);
   // Not `other`: it is in nobody's rights.
   const policy = { 'test.yaml': 'apps: ["*"]\nrights:\n  devices: [mine, alias, own, disk, spare, tun, machine]\n' };
-  const device = await startDevice(t, { directory, policy, config: `devices: ${directory}/devices.d\n` });
+  const device = await startDevice(t, { directory, policy });
   return {
     ...device,
     nodes,

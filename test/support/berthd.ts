@@ -66,7 +66,7 @@ export class TestDaemon {
     const files = Object.entries(options.policy ?? { 'mbl-compat.yaml': readFileSync(mblCompat, 'utf8') });
     for (const [name, text] of files) writeFileSync(join(this.policy, name), text);
     const trust = `trust: { authorities: ${this.directory}/authorities.d, recalls: ${this.directory}/recalls.d, allow-unsigned: ${options.allowUnsigned ?? true} }\n`;
-    const config = `cgroup-parent: ${this.cgroup}\nplatform: ${this.directory}/platform.d\npolicy: ${this.policy}\n${options.config?.includes('trust:') === true ? '' : trust}${options.config ?? ''}`;
+    const config = `cgroup-parent: ${this.cgroup}\nplatform: ${this.directory}/platform.d\ndevices: ${this.directory}/devices.d\npolicy: ${this.policy}\n${options.config?.includes('trust:') === true ? '' : trust}${options.config ?? ''}`;
     writeFileSync(join(this.directory, 'berthd.yaml'), config);
   }
 
