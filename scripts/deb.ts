@@ -103,7 +103,7 @@ Section: admin
 Priority: optional
 Installed-Size: ${installedKiB}
 Depends: conmon, runc | crun, xz-utils, libc6 (>= 2.28), libstdc++6, libatomic1, passwd
-Recommends: containernetworking-plugins, nftables, iproute2, xdg-dbus-proxy
+Recommends: containernetworking-plugins, nftables, iproute2, xdg-dbus-proxy, acl
 Description: applications in containers on embedded devices
  berthd supervises packaged applications, each in a container of its own with
  a bounded set of rights; berth is the tool for people. The package brings the

@@ -35,6 +35,7 @@ const needs = [
   { anyOf: ['/usr/lib/cni/bridge', '/opt/cni/bin/bridge'], package: 'containernetworking-plugins', purpose: 'gives apps a bridge', for: ['test'], containers: true },
   { anyOf: ['nft'], package: 'nftables', purpose: 'filters what apps send and receive', for: ['test'], containers: true },
   { anyOf: ['ip'], package: 'iproute2', purpose: 'makes networks for apps and for tests', for: ['test'], containers: true },
+  { anyOf: ['setfacl'], package: 'acl', purpose: 'files in shared volumes are for all who see them, whatever their umask', for: ['test'], containers: true },
   { anyOf: ['xdg-dbus-proxy'], package: 'xdg-dbus-proxy', purpose: 'gives apps some names of the system bus', for: ['test'], containers: true },
   { anyOf: ['dbus-send'], package: 'dbus-bin', purpose: 'calls the update bus of an app, as three more clients do', for: ['test'], containers: true },
   { anyOf: ['gdbus'], package: 'libglib2.0-bin', purpose: 'calls the update bus of an app', for: ['test'], containers: true },

@@ -1,7 +1,8 @@
 import { statfsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { SupervisorOptions } from '../lifecycle/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import { measureTaken, takenBy, type Store } from '../store/index.ts';
+import { measureTaken, takenBy, volumesDirectory, type Store } from '../store/index.ts';
 
 /** How the watch over the data of apps looks at the disk. @param reserveBytes as the operator says it */
 export function dataRoom(store: Pick<Store, 'root' | 'app' | 'dataPath'>, runtime: Pick<Runtime, 'deletedFiles'>, reserveBytes: number | undefined): NonNullable<SupervisorOptions['data']> {
@@ -14,12 +15,12 @@ export function dataRoom(store: Pick<Store, 'root' | 'app' | 'dataPath'>, runtim
     measure: async ({ app, instance }) => {
       const row = store.app(app);
       // Only what the instance may write to: copies of it, for the way back, are not its doing.
-      const path = row === undefined ? undefined : store.dataPath(app, row.dataGeneration);
-      const device = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false })?.dev;
-      if (path === undefined || device === undefined) return { bytes: 0, tooDeep: false };
-      const taken = await measureTaken(path);
+      if (row === undefined) return { bytes: 0, tooDeep: false };
+      const data = await measureTaken(store.dataPath(app, row.dataGeneration));
+      const volumes = await measureTaken(join(store.root, volumesDirectory(app)));
+      const device = statSync(join(store.root, 'data')).dev;
       const deleted = runtime.deletedFiles(instance, device).reduce((sum, stat) => sum + takenBy(stat), 0);
-      return { bytes: taken.bytes + deleted, tooDeep: taken.tooDeep };
+      return { bytes: data.bytes + volumes.bytes + deleted, tooDeep: data.tooDeep || volumes.tooDeep };
     },
     ...(reserveBytes === undefined ? {} : { reserveBytes }),
   };

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { parseDepends, parseSettings, type LaunchSettings } from '../image/index.ts';
 import { BerthError } from '../lib/errors.ts';
 import { explain, foresee, planLaunch, readLaunch, type LaunchPlan, type LaunchRequest } from '../lifecycle/index.ts';
-import { requireGranted, withLoan, type PolicyReport } from '../policy/index.ts';
+import { requireGranted, withLoan, withVolumes, type PolicyReport, type VolumeGrant } from '../policy/index.ts';
 import type { Exchange, Runtime } from '../runtime/index.ts';
-import type { AppRow, ImageRow, Store } from '../store/index.ts';
+import { makeVolume, volumesDirectory, type AppRow, type ImageRow, type Store } from '../store/index.ts';
 import type { Rulings } from './rulings.ts';
 
 /** Turns an app's row into what the supervisor needs to run it, from the image on disk. */
@@ -72,7 +72,9 @@ export function openLauncher({ store, runtime, exchange, rulings, openBus, requi
             importPaths,
             busPath,
           });
-          return { id, app: app.name, config: loan === undefined ? config : withLoan(config, loan), network: extras.network, hostPaths: extras.hostPaths, busNames: extras.busNames, limits: { blockIo: extras.blockIo } };
+          const volumes = new Map(await Promise.all(extras.volumes.map(async (volume) => [volume, await openVolume(store, volume)] as const)));
+          const shared = withVolumes(config, extras.volumes, (volume) => volumes.get(volume)!);
+          return { id, app: app.name, config: loan === undefined ? shared : withLoan(shared, loan), network: extras.network, hostPaths: extras.hostPaths, busNames: extras.busNames, limits: { blockIo: extras.blockIo } };
         },
       };
     },
@@ -84,6 +86,11 @@ export function openLauncher({ store, runtime, exchange, rulings, openBus, requi
       }
     },
   };
+}
+
+/** Made by whichever app starts first, the owner or one that uses it. */
+async function openVolume(store: Store, { owner, name }: VolumeGrant): Promise<string> {
+  return makeVolume(join(store.root, volumesDirectory(owner), name), store.idRange(owner));
 }
 
 async function openAll(names: readonly string[], open: (name: string) => Promise<string>): Promise<ReadonlyMap<string, string>> {

@@ -67,7 +67,7 @@ export class App {
 
   #data(): DataUse | undefined {
     const { profile } = this.#actor;
-    if (profile.settings.data.length === 0) return undefined;
+    if (!this.#keepsData) return undefined;
     return this.#tools.dataUse(this.name) ?? (profile.dataBytes === undefined ? undefined : { limitBytes: profile.dataBytes });
   }
 
@@ -159,8 +159,25 @@ export class App {
   /** What the watch over data must know of it while it runs; undefined unless it runs and keeps data. */
   get dataHolder(): DataHolder | undefined {
     const { phase, instance, profile } = this.#actor;
-    if (phase !== 'running' || instance === undefined || profile.settings.data.length === 0) return undefined;
+    if (phase !== 'running' || instance === undefined || !this.#keepsData) return undefined;
     return { app: this.name, instance: instance.id, ...(profile.dataBytes === undefined ? {} : { limitBytes: profile.dataBytes }) };
+  }
+
+  /** Apps to whose volumes it can write while it runs. */
+  get writesTo(): readonly string[] {
+    const { phase, profile } = this.#actor;
+    return phase === 'running' ? profile.settings.volumes.filter(({ access }) => access === 'write').map(({ owner }) => owner) : [];
+  }
+
+  /** The same of an app that does not run, to whose volumes others write. */
+  get absentHolder(): DataHolder {
+    const { profile } = this.#actor;
+    return { app: this.name, instance: 'none', ...(profile.dataBytes === undefined ? {} : { limitBytes: profile.dataBytes }) };
+  }
+
+  get #keepsData(): boolean {
+    const { settings } = this.#actor.profile;
+    return settings.data.length > 0 || settings.sharedVolumes.length > 0;
   }
 
   /** Ends it at once, for good until a person starts it: why, for people. */

@@ -9,7 +9,7 @@ import type { ExecSession, ExecSpec, LogLine, LogQuery, Runtime } from '../runti
 import type { AppRow, Store } from '../store/index.ts';
 import { App } from './app.ts';
 import { haltAll, startAll, stopAll } from './boot.ts';
-import { DataWatch, type DataWatchOptions } from './data-watch.ts';
+import { DataWatch, type DataHolder, type DataWatchOptions } from './data-watch.ts';
 import { EventLog, type News } from './events.ts';
 import { Holds } from './holds.ts';
 import { Errands } from './errands.ts';
@@ -78,8 +78,8 @@ class AppSupervisor implements Supervisor {
     for (const row of store.apps()) this.#apps.set(row.name, new App(this.#tools, row));
     this.#dataWatch = options.data === undefined ? undefined : new DataWatch({
       ...options.data,
-      holders: () => [...this.#apps.values()].flatMap((app) => app.dataHolder ?? []),
-      end: (name, why) => this.#apps.get(name)?.overfull(why),
+      holders: () => this.#dataHolders(),
+      end: (name, why) => { this.#endOverfull(name, why); },
       warn: (name, message) => { this.#events.add({ type: 'app.warning', ...(name === undefined ? {} : { app: name }), message: name === undefined ? message : `${name}: ${message}` }); },
       clock,
     });
@@ -282,6 +282,23 @@ class AppSupervisor implements Supervisor {
     const app = this.#app(name);
     await command(app);
     return app.status();
+  }
+
+  /** Apps that can write data now, and those that do not run while others can write to their volumes. */
+  #dataHolders(): readonly DataHolder[] {
+    const apps = [...this.#apps.values()];
+    const running = apps.flatMap((app) => app.dataHolder ?? []);
+    const owners = new Set(apps.flatMap((app) => app.writesTo));
+    const absent = apps.filter(({ name }) => owners.has(name) && !running.some((holder) => holder.app === name));
+    return [...running, ...absent.map((app) => app.absentHolder)];
+  }
+
+  /** An app whose data takes too much, and whoever can add to it. */
+  #endOverfull(name: string, why: string): void {
+    for (const app of this.#apps.values()) {
+      if (app.name === name) app.overfull(why);
+      else if (app.writesTo.includes(name)) app.overfull(`it writes to volumes of ${name}: ${why}`);
+    }
   }
 
   /** At a shutdown, what an app gives back goes to nobody. */

@@ -5,6 +5,7 @@ export { defaultRights, type EffectiveRights } from './default-rights.ts';
 export { entitle, type Entitlement, type Subject } from './entitlement.ts';
 export { grant } from './grant.ts';
 export { withLoan } from './loan.ts';
+export { withVolumes } from './volumes.ts';
 export { meet } from './meet.ts';
 export { policyFingerprint, readPolicyRules } from './policy-file.ts';
 export { rightsSchema } from './rights-schema.ts';

@@ -1,4 +1,5 @@
 import type { LaunchSettings } from '../image/index.ts';
+import type { OciConfig } from '../runtime/index.ts';
 import type { Decisions } from './decisions.ts';
 import type { Rights, VolumeGrant } from './rights.ts';
 
@@ -16,6 +17,20 @@ export function grantVolumes(app: string, asked: Pick<LaunchSettings, 'sharedVol
   const used = asked.volumes.map(({ owner, name, path, access }): VolumeGrant => ({ owner, name, path, access }));
   if (used.length > 0) decide.granted('annotations["org.berth.volumes.use"]', used.map(({ owner, name, path, access }) => `${owner}/${name}:${path}${access === 'read' ? ':ro' : ''}`));
   return [...shared, ...used];
+}
+
+/**
+ * The config with mounts of the volumes that are granted.
+ * @param pathOf the host directory of a volume
+ */
+export function withVolumes(config: OciConfig, volumes: readonly VolumeGrant[], pathOf: (volume: VolumeGrant) => string): OciConfig {
+  const mounts = volumes.map((volume) => ({
+    destination: volume.path,
+    type: 'bind',
+    source: pathOf(volume),
+    options: ['bind', 'nosuid', 'nodev', 'noexec', volume.access === 'read' ? 'ro' : 'rw'],
+  }));
+  return mounts.length === 0 ? config : { ...config, mounts: [...(config['mounts'] as readonly unknown[]), ...mounts] };
 }
 
 /** Most bytes of data: the lesser of what is asked for and what may be had; undefined: no bound. */

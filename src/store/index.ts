@@ -11,6 +11,7 @@ export { openCopy } from './copy.ts';
 export type { CopyLimits, CopyOptions, CopyReport, DataCopy } from './copy.ts';
 export { copyWorkerMain } from './copy-worker.ts';
 export { leastTakenBytes, measureTaken, measureTree, storageOf, takenBy } from './measure.ts';
+export { makeVolume, volumesDirectory } from './volumes.ts';
 export type { AppSpace, TakenSpace, TreeSize } from './measure.ts';
 export type { StagingDirectory } from './staging.ts';
 export type * from './types.ts';

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Digest } from '../lib/digest.ts';
 import { directoryFlags, pathIn, pathOf, rawNames } from '../lib/directory.ts';
 import { isErrno } from '../lib/errors.ts';
+import { volumesDirectory } from './volumes.ts';
 import type { Store } from './types.ts';
 
 export interface TreeSize {
@@ -105,7 +106,7 @@ export async function storageOf(
     app: app.name,
     image: bytesOf(app.image),
     previous: app.previous.reduce((sum, digest) => sum + bytesOf(digest), 0),
-    data: (await measureTree(join(store.root, 'data', app.name))).bytes,
+    data: (await measureTree(join(store.root, 'data', app.name))).bytes + (await measureTree(join(store.root, volumesDirectory(app.name)))).bytes,
     logs: (await measureTree(join(logDirectory, app.name))).bytes,
   };
 }

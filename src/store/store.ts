@@ -12,6 +12,7 @@ import { Sql } from './sql.ts';
 import { Staging, type StagingDirectory } from './staging.ts';
 import { TrustBook } from './trust-book.ts';
 import type { AppRow, AppState, ImagePaths, ImageRow, Store } from './types.ts';
+import { volumesDirectory } from './volumes.ts';
 import { dropUnusedImages, UpdateBook } from './update-book.ts';
 
 /** An image in staging, and the digest under which it is to be put on disk. */
@@ -88,6 +89,7 @@ export function openStore(root: string, options: StoreOptions): WritableStore {
   mkdirSync(join(root, 'images'), { recursive: true, mode: 0o711 });
   mkdirSync(join(root, 'staging'), { recursive: true, mode: 0o711 });
   mkdirSync(join(root, 'data'), { recursive: true, mode: 0o700 });
+  mkdirSync(join(root, 'volumes'), { recursive: true, mode: 0o700 });
   const ballast = new Ballast(join(root, 'ballast'));
   ballast.take();
   try {
@@ -203,7 +205,7 @@ class SqliteStore implements WritableStore {
     this.#sql.urgent(() => {
       if (options.purge) {
         this.#sql.run('DELETE FROM floors WHERE app = ?', name);
-      } else if (existsSync(join(this.root, 'data', name))) {
+      } else if (['data', 'volumes'].some((folder) => existsSync(join(this.root, folder, name)))) {
         this.#sql.run('INSERT INTO kept_data SELECT name, data_generation FROM apps WHERE name = ?', name);
       }
       this.#sql.run('DELETE FROM apps WHERE name = ?', name);
@@ -235,7 +237,7 @@ class SqliteStore implements WritableStore {
     for (const path of this.#directories()) {
       if (!named.has(path) && !this.#strangers.has(path)) await removeTree(join(this.root, path));
     }
-    const apps = new Set([...named].map((path) => path.split('/')[1]!));
+    const apps = new Set([...named].filter((path) => path.startsWith('data/')).map((path) => path.split('/')[1]!));
     for (const entry of readdirSync(join(this.root, 'data'), { withFileTypes: true })) {
       const directory = join(this.root, 'data', entry.name);
       if (entry.isDirectory() && !apps.has(entry.name) && readdirSync(directory).length === 0) await removeTree(directory);
@@ -260,14 +262,14 @@ class SqliteStore implements WritableStore {
     this.#ballast.giveUp();
   }
 
-  /** Directories of images and of generations of data that the database names, below the root. */
+  /** Directories of images, of generations of data and of apps' volumes that the database names, below the root. */
   #named(): ReadonlySet<string> {
     const data = this.#sql.all(
       `SELECT app || '/' || generation AS path FROM kept_data UNION SELECT name || '/' || data_generation FROM apps UNION
        SELECT app || '/' || generation FROM members UNION
        SELECT app || '/' || old_generation FROM members WHERE old_generation IS NOT NULL`,
     );
-    return new Set([...this.images().map((image) => `images/${digestHex(image.digest)}`), ...data.map((row) => `data/${String(row['path'])}`)]);
+    return new Set([...this.images().map((image) => `images/${digestHex(image.digest)}`), ...data.flatMap((row) => [`data/${String(row['path'])}`, volumesDirectory(String(row['path']).split('/')[0]!)])]);
   }
 
   /** Whose the files of an image or a generation of data are, by the directory that its app sees. */
@@ -281,6 +283,6 @@ class SqliteStore implements WritableStore {
     const list = (folder: string): readonly Dirent[] => readdirSync(join(this.root, folder), { withFileTypes: true });
     const images = list('images').map(({ name }) => `images/${name}`);
     const data = list('data').flatMap((app) => (app.isDirectory() ? list(`data/${app.name}`).map(({ name }) => `data/${app.name}/${name}`) : [`data/${app.name}`]));
-    return [...images, ...data];
+    return [...images, ...data, ...list('volumes').map(({ name }) => volumesDirectory(name))];
   }
 }

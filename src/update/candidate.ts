@@ -6,7 +6,7 @@ import { requireGranted, type Decision } from '../policy/index.ts';
 import type { ImageRow } from '../store/index.ts';
 import type { Recall } from '../trust/index.ts';
 import { requireDependencies, type Provided } from './dependencies.ts';
-import { requireAllKept, type InstalledApp } from './dependents.ts';
+import { isShared, requireAllKept, type InstalledApp } from './dependents.ts';
 import { requireFloor } from './floors.ts';
 import { requireOneAuthority, requireOwner, type Ownership } from './ownership.ts';
 import { requireNotRecalled } from './recalled.ts';
@@ -118,6 +118,7 @@ export function judge(candidates: readonly Candidate[], device: Device, { allowD
   for (const app of fresh) {
     requireDependencies(app.name, app.depends, [...device.platform, ...after]);
     requireImports(app, after);
+    requireVolumes(app, after);
     requireOwnPorts(app, after);
     requireNoCycle(app.name, after.map((other) => ({ name: other.name, after: other.startsAfter })));
   }
@@ -130,7 +131,7 @@ function installedApp({ image, settings }: Candidate): InstalledApp {
 }
 
 /** An app as the others see it. */
-export function describeApp({ package: name, version, depends }: Pick<ImageRow, 'package' | 'version' | 'depends'>, settings: Pick<LaunchSettings, 'exports' | 'imports' | 'network' | 'startAfter'>): InstalledApp {
+export function describeApp({ package: name, version, depends }: Pick<ImageRow, 'package' | 'version' | 'depends'>, settings: Pick<LaunchSettings, 'exports' | 'imports' | 'sharedVolumes' | 'volumes' | 'network' | 'startAfter'>): InstalledApp {
   const parsed = parseDepends(depends);
   return {
     name,
@@ -138,6 +139,8 @@ export function describeApp({ package: name, version, depends }: Pick<ImageRow, 
     depends: parsed,
     exports: settings.exports.map((exported) => `${name}/${exported}`),
     imports: settings.imports,
+    sharedVolumes: settings.sharedVolumes.map(({ name: volume, app }) => (app === undefined ? { volume: `${name}/${volume}` } : { volume: `${name}/${volume}`, app })),
+    usedVolumes: settings.volumes.map(({ owner, name: volume }) => `${owner}/${volume}`),
     ports: settings.network.ports,
     startsAfter: [...parsed.flatMap((dependency) => dependency.map((alternative) => alternative.name)), ...settings.startAfter],
   };
@@ -151,6 +154,16 @@ function requireImports(app: InstalledApp, after: readonly InstalledApp[]): void
     const provider = wanted.split('/')[0]!;
     if (!dependsOn.has(provider)) throw new BerthError('bad_package', `${app.name} imports ${wanted} but does not name ${provider} in Depends`);
     if (!exported.has(wanted)) throw new BerthError('dependency', `${app.name} imports ${wanted}, which the installed ${provider} does not export`);
+  }
+}
+
+/** As with exports: the one shares, with everybody or with this app, the other uses and names it in `Depends`. */
+function requireVolumes(app: InstalledApp, after: readonly InstalledApp[]): void {
+  const dependsOn = new Set(app.depends.flatMap((dependency) => dependency.map((alternative) => alternative.name)));
+  for (const wanted of app.usedVolumes) {
+    const owner = wanted.split('/')[0]!;
+    if (!dependsOn.has(owner)) throw new BerthError('bad_package', `${app.name} uses the volume ${wanted} but does not name ${owner} in Depends`);
+    if (!isShared(wanted, app.name, after)) throw new BerthError('dependency', `${app.name} uses the volume ${wanted}, which the installed ${owner} does not share with it`);
   }
 }
 

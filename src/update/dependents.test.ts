@@ -5,7 +5,7 @@ import type { BerthError } from '../lib/errors.ts';
 import { bereft, requireAllKept, requireNobodyNeeds, type InstalledApp } from './dependents.ts';
 
 function app(name: string, version: string, parts: { depends?: string; exports?: string[]; imports?: string[] } = {}): InstalledApp {
-  return { name, version, depends: parseDepends(parts.depends ?? ''), exports: parts.exports ?? [], imports: parts.imports ?? [], ports: [], startsAfter: [] };
+  return { name, version, depends: parseDepends(parts.depends ?? ''), exports: parts.exports ?? [], imports: parts.imports ?? [], sharedVolumes: [], usedVolumes: [], ports: [], startsAfter: [] };
 }
 
 const broker = app('broker', '2.0', { exports: ['broker/mqtt'] });

@@ -10,6 +10,9 @@ export interface InstalledApp extends Provided {
   /** What it exports and imports, as `<app>/<name>`. */
   readonly exports: readonly string[];
   readonly imports: readonly string[];
+  /** Volumes that it shares, as `<app>/<name>`, with one app or with any that names it in `Depends`; and those that it uses. */
+  readonly sharedVolumes: readonly { readonly volume: string; readonly app?: string }[];
+  readonly usedVolumes: readonly string[];
   /** Ports of the device that it publishes. */
   readonly ports: readonly PublishedPort[];
   /** Names of what it is started after. */
@@ -41,7 +44,13 @@ function lacking(app: InstalledApp, platform: readonly Provided[], apps: readonl
   return [
     ...missingDependencies(app.depends, [...platform, ...apps]).map(({ wanted }) => wanted),
     ...app.imports.filter((wanted) => !exported.has(wanted)),
+    ...app.usedVolumes.filter((wanted) => !isShared(wanted, app.name, apps)).map((wanted) => `the volume ${wanted}`),
   ];
+}
+
+/** True if one of the apps shares a volume with `user`. */
+export function isShared(wanted: string, user: string, apps: readonly InstalledApp[]): boolean {
+  return apps.some(({ sharedVolumes }) => sharedVolumes.some(({ volume, app }) => volume === wanted && (app === undefined || app === user)));
 }
 
 /** @throws BerthError `dependency` if others need the app */
