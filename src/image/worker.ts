@@ -5,6 +5,7 @@ import * as v from 'valibot';
 import { parseDigest } from '../lib/digest.ts';
 import { asBerthError, BerthError, errorTable, type ErrorCode } from '../lib/errors.ts';
 import type { Command } from '../lib/confinement.ts';
+import { endOf } from '../lib/process.ts';
 import type { TrustPolicy } from '../trust/index.ts';
 import type { Admission, Terms } from './admission.ts';
 import { emptyDirectory } from './byte-source.ts';
@@ -150,10 +151,10 @@ function sourceError(error: Error, bytes: number): BerthError {
   return new BerthError('io', `the payload broke off after ${bytes} bytes`, { cause: error });
 }
 
-function died(code: number | null, killedBy: NodeJS.Signals | null, stderr: string): BerthError {
-  const how = killedBy === null ? `ended with exit status ${code}` : `was ended by ${killedBy}`;
+function died(code: number | null, signal: NodeJS.Signals | null, stderr: string): BerthError {
+  const { killedBy, text } = endOf(code, signal);
   const hint = killedBy === 'SIGKILL' ? ' (was memory short?)' : '';
-  return new BerthError('internal', `the process that unpacks packages ${how}${hint}; nothing of the payload was kept${stderr === '' ? '' : `: ${stderr.trim()}`}`);
+  return new BerthError('internal', `the process that unpacks packages ${text}${hint}; nothing of the payload was kept${stderr === '' ? '' : `: ${stderr.trim()}`}`);
 }
 
 function collect(stream: Readable, maxBytes: number): () => string {

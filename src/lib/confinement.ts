@@ -74,6 +74,7 @@ const kinds = ['mnt', 'net', 'ipc', 'user'] as const;
  */
 export class Confinement implements Disposable {
   readonly #descriptors: Readonly<Record<(typeof kinds)[number], number>>;
+  #isOpen = true;
 
   private constructor(pid: number) {
     this.#descriptors = openAll(pid);
@@ -124,6 +125,8 @@ export class Confinement implements Disposable {
 
   /** Children that are in it go on. */
   [Symbol.dispose](): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
     for (const descriptor of Object.values(this.#descriptors)) closeSync(descriptor);
   }
 }

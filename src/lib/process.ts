@@ -1,6 +1,17 @@
 import { spawn, type SpawnOptions } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { BerthError, isErrno } from './errors.ts';
+
+/**
+ * How a child ended, in words. A shell that ran it says by a status above 128 which signal ended it (POSIX.1, Shell
+ * 2.8.2).
+ */
+export function endOf(code: number | null, signal: NodeJS.Signals | null): { readonly killedBy?: string; readonly text: string } {
+  const number = code !== null && code > 128 ? code - 128 : undefined;
+  const killedBy = signal ?? Object.entries(constants.signals).find(([, value]) => value === number)?.[0];
+  return killedBy === undefined ? { text: `ended with exit status ${code}` } : { killedBy, text: `was ended by ${killedBy}` };
+}
 
 /** How a child process ended, and what it said. */
 export interface RunResult {

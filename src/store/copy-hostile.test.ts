@@ -1,11 +1,13 @@
 /** Copies of a tree whose owner does all he can, while it is copied, to get something else into the copy. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { lstatSync, mkdirSync, readdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
+import { removeTree } from '../lib/durable.ts';
 import { openCopy } from './copy.ts';
 import { assertSame, roomy, sides, whyNoPython, worker } from './copy-fixtures.ts';
+import { measureTree } from './measure.ts';
 
 /** Python, because it can exchange two names at once (RENAME_EXCHANGE), which makes the race likely. */
 const options = { skip: whyNoPython() ?? false, timeout: 120_000 };
@@ -67,6 +69,57 @@ while True:
     await copy.last();
   }
   assertSame(to, from);
+});
+
+/** A tree in which directories are exchanged for links to one outside, which holds a file of a gigabyte. */
+async function exchanging(t: TestContext): Promise<{ readonly from: string; readonly outside: string; readonly app: Awaited<ReturnType<typeof attack>> }> {
+  const { work, from } = sides(t);
+  const outside = join(work, 'outside');
+  mkdirSync(join(outside, 'inner'), { recursive: true });
+  for (const name of ['file', 'inner/file', 'inner/other']) {
+    writeFileSync(join(outside, name), 'SECRET');
+    truncateSync(join(outside, name), 2 ** 30);
+  }
+  for (let number = 0; number < 20; number += 1) {
+    mkdirSync(join(from, `d${number}/inner`), { recursive: true });
+    for (const name of ['file', 'inner/file', 'inner/other']) writeFileSync(join(from, `d${number}`, name), 'own');
+  }
+  symlinkSync(outside, join(from, 'link'));
+  symlinkSync(join(outside, 'inner'), join(from, 'link-inner'));
+  const app = await attack(from, `
+pairs = [(name % n, link) for n in range(20) for name, link in ((b'd%d', b'link'), (b'd%d/inner', b'link-inner'))]
+print('at work', flush=True)
+while True:
+    for name, link in pairs:
+        for _ in range(20):
+            try: exchange(name, link)
+            except OSError: pass
+`);
+  return { from, outside, app };
+}
+
+test('directories that are exchanged for links while a tree is measured add nothing from outside', options, async (t) => {
+  const { from, app: running } = await exchanging(t);
+  await using app = running;
+  for (let round = 0; round < 40; round += 1) {
+    const { bytes } = await measureTree(from);
+    assert.equal(bytes < 2 ** 30, true, `${bytes} bytes`);
+  }
+  await app.stop();
+});
+
+test('directories that are exchanged for links while a tree is removed take nothing outside with them', options, async (t) => {
+  for (let round = 0; round < 4; round += 1) {
+    const { from, outside, app: running } = await exchanging(t);
+    await using app = running;
+    // It may fail while somebody works in it.
+    await removeTree(from).catch(() => undefined);
+    await app.stop();
+    assert.deepEqual(readdirSync(outside).toSorted(), ['file', 'inner']);
+    assert.deepEqual(readdirSync(join(outside, 'inner')).toSorted(), ['file', 'other']);
+    await removeTree(from);
+    assert.equal(existsSync(from), false);
+  }
 });
 
 /** Names of files below `root` that contain a text. */

@@ -4,6 +4,7 @@ import type { Readable, Writable } from 'node:stream';
 import * as v from 'valibot';
 import type { Command } from '../lib/confinement.ts';
 import { BerthError, errorTable, type ErrorCode } from '../lib/errors.ts';
+import { endOf } from '../lib/process.ts';
 
 /** Upper bounds of what is copied; one more is refused as `too_large`. */
 export interface CopyLimits {
@@ -108,7 +109,7 @@ class ChildCopy implements DataCopy {
     this.#end = new Promise((resolve) => {
       child.once('error', (error) => resolve(`cannot be started: ${error.message}`));
       child.once('close', (code, killedBy) => {
-        resolve(`${killedBy === null ? `ended with exit status ${code}` : `was ended by ${killedBy}`}${stderr === '' ? '' : `: ${stderr.trim()}`}`);
+        resolve(`${endOf(code, killedBy).text}${stderr === '' ? '' : `: ${stderr.trim()}`}`);
       });
     });
     signal?.addEventListener('abort', this.#kill, { once: true });

@@ -48,3 +48,10 @@ test('a directory that a power cut left half made is made anew', async (t) => {
   await makeDataDirectories(data, root, ['/data'], rootfs);
   assert.deepEqual(readdirSync(data, { recursive: true }), ['data']);
 });
+
+test('a link in place of a data directory is refused, since it would be mounted', async (t) => {
+  const { data, rootfs, elsewhere } = places(t);
+  mkdirSync(data, { recursive: true });
+  symlinkSync(elsewhere, dataDirectory(data, '/data'));
+  await assert.rejects(makeDataDirectories(data, root, ['/data'], rootfs), /data\/?.* is not a directory/);
+});

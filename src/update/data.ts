@@ -1,9 +1,9 @@
 import type { Stats } from 'node:fs';
-import { lchown, mkdir, open, stat } from 'node:fs/promises';
+import { lchown, lstat, mkdir, open, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { directoryFlags, pathIn } from '../lib/directory.ts';
 import { publish, removeTree, syncFileSystem } from '../lib/durable.ts';
-import { isErrno } from '../lib/errors.ts';
+import { BerthError, isErrno } from '../lib/errors.ts';
 import { dataDirectory } from '../store/index.ts';
 
 /** No data directory has this name: a path in the container does not begin with two slashes. */
@@ -19,7 +19,12 @@ const halfMade = ':new';
  */
 export async function makeDataDirectories(data: string, root: number, paths: readonly string[], rootfs: string, ask: Ask = statIfThere): Promise<void> {
   const missing: string[] = [];
-  for (const path of paths) if ((await statIfThere(dataDirectory(data, path))) === undefined) missing.push(path);
+  for (const path of paths) {
+    const there = await lstatIfThere(dataDirectory(data, path));
+    if (there === undefined) missing.push(path);
+    // What is there is mounted into containers, wherever it leads.
+    else if (!there.isDirectory()) throw new BerthError('internal', `${dataDirectory(data, path)} is not a directory; nobody but an app or what copies its data can have put it there`);
+  }
   if (missing.length === 0) return;
   await makeGeneration(data, root);
   // By a descriptor: it is the app's directory, where names may change hands.
@@ -50,8 +55,16 @@ export async function makeGeneration(data: string, root: number): Promise<void> 
 export type Ask = (path: string) => Promise<Pick<Stats, 'uid' | 'gid' | 'mode'> | undefined>;
 
 async function statIfThere(path: string): Promise<Stats | undefined> {
+  return unlessGone(stat(path));
+}
+
+async function lstatIfThere(path: string): Promise<Stats | undefined> {
+  return unlessGone(lstat(path));
+}
+
+async function unlessGone(looked: Promise<Stats>): Promise<Stats | undefined> {
   try {
-    return await stat(path);
+    return await looked;
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined;
     throw error;

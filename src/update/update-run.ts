@@ -118,6 +118,8 @@ export class UpdateRun {
       store.book.note(this.id, { state: 'switching' });
       await lifecycle.halt(names);
       await Promise.all(copies.map(async (copy) => copy.last()));
+      // From here on nobody but berthd works in the copies.
+      await endAll(copies);
       for (const member of members) await this.#makeData(member, candidates.get(member.app)!);
       for (const name of plan.apps.filter(({ migrate }) => migrate !== undefined).map(({ app }) => app)) {
         await this.#migrate(members.find(({ app }) => app === name)!, candidates.get(name)!);
