@@ -87,6 +87,7 @@ for name in ['/proc/sys/kernel/core_pattern', '/proc/sys/kernel/modprobe', '/pro
 for name in ['/sys/kernel/profiling', '/sys/kernel/mm/ksm/run', '/sys/power/state', '/sys/block/vda/uevent', '/sys/class/net/lo/mtu']: probe('write ' + name, lambda: write(name, '0'))
 probe('write to its root', lambda: write('/etc/x', 'x'))
 probe('be spared by the kernel when memory is short', lambda: write('/proc/self/oom_score_adj', '-1000'))
+probe('what it counts when memory is short', lambda: open('/proc/self/oom_score_adj').read().strip())
 probe('go before everybody else', lambda: os.setpriority(os.PRIO_PROCESS, 0, -20))
 probe('real-time scheduling', lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10)))
 probe('raise a limit', lambda: resource.setrlimit(resource.RLIMIT_CORE, (1, 1)))
@@ -106,6 +107,7 @@ const expected: readonly (readonly [probes: readonly string[], answer: RegExp])[
   [['a block device', 'a character device', 'trace the first process', 'trace a process of the host', 'a raw socket', 'keys', 'the log of the kernel'], /^EPERM$/],
   [['set the clock', 'the name of the host', 'real-time scheduling'], /^EPERM$/],
   [['go before everybody else', 'be spared by the kernel when memory is short'], /^EACCES$/],
+  [['what it counts when memory is short'], /^200$/],
   [['raise a limit'], /^refused$/],
   [['a packet socket', 'a socket to the hypervisor'], /^EAFNOSUPPORT$/],
   [['the audit of the kernel'], /^ENOSYS$/],

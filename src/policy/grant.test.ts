@@ -8,7 +8,7 @@ import { grant } from './grant.ts';
 import type { Grant } from './types.ts';
 
 type Config = {
-  process: { args: string[]; env: string[]; user: object; capabilities: Record<string, string[]>; noNewPrivileges: boolean; rlimits: { type: string; hard: number }[] };
+  process: { args: string[]; env: string[]; user: object; capabilities: Record<string, string[]>; noNewPrivileges: boolean; rlimits: { type: string; hard: number }[]; oomScoreAdj: number };
   root: object;
   mounts: { destination: string; type: string; source: string; options: string[] }[];
   linux: { namespaces: { type: string; path?: string }[]; resources: { memory: { limit: number }; pids: { limit: number }; devices: object[] }; [key: string]: unknown };
@@ -176,3 +176,8 @@ for (const [what, changes, path] of [
     assert.throws(() => ask(changes), (error: BerthError) => error.code === 'bad_package' && error.message.includes(path));
   });
 }
+
+test('apps are killed before the device\'s own programs when it runs out of memory, and may offer to be the first', () => {
+  assert.equal(config().process.oomScoreAdj, 200);
+  assert.deepEqual([0, 100, 700].map((oomScoreAdj) => config({ process: { args: ['/x'], oomScoreAdj } }).process.oomScoreAdj), [200, 200, 700]);
+});

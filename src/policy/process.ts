@@ -3,7 +3,7 @@ import { BerthError } from '../lib/errors.ts';
 import { idsPerApp } from '../lib/id-range.ts';
 import { grantCapabilities, type CapabilitySets } from './capability-sets.ts';
 import type { Decisions } from './decisions.ts';
-import { busVariable } from './profile.ts';
+import { appOomScore, busVariable } from './profile.ts';
 import type { Request } from './request.ts';
 import { grantRlimits } from './rlimits.ts';
 import type { GrantContext } from './types.ts';
@@ -57,23 +57,21 @@ export function grantProcess(request: Request, context: Pick<GrantContext, 'busP
     noNewPrivileges: true,
     capabilities: grantCapabilities(request.object('capabilities'), rights, decide),
     rlimits: grantRlimits(request.objects('rlimits'), rights, decide),
-    ...(oomScoreAdj === undefined ? {} : { oomScoreAdj }),
+    oomScoreAdj,
   };
   return granted;
 }
 
 /** An app may offer to be killed before others for want of memory (proc(5), `oom_score_adj`), not after them. */
-function grantOomScore(request: Request, decide: Decisions): number | undefined {
+function grantOomScore(request: Request, decide: Decisions): number {
   const asked = request.integer('oomScoreAdj');
-  if (asked === undefined || asked === 0) return undefined;
+  if (asked === undefined) return appOomScore;
   const path = request.at('oomScoreAdj');
   if (Math.abs(asked) > 1000) throw new BerthError('bad_package', `config.json: ${path} is not from -1000 to 1000`);
-  if (asked < 0) {
-    decide.limited(path, asked, 'no app is spared before others when memory runs out', 0);
-    return undefined;
-  }
-  decide.granted(path, asked);
-  return asked;
+  const given = Math.max(asked, appOomScore);
+  if (asked < 0) decide.limited(path, asked, 'no app is spared before others when memory runs out', given);
+  else decide.granted(path, asked, given);
+  return given;
 }
 
 /** The environment with those variables in front that it does not set itself. */

@@ -36,6 +36,12 @@ export const standardMounts: readonly Mount[] = [
 export const busDirectory = '/run/berth';
 export const busVariable = `BERTH_BUS_ADDRESS=unix:path=${busDirectory}/bus`;
 
+/**
+ * When the device as a whole runs out of memory, apps are killed before what the device itself runs (proc(5),
+ * `oom_score_adj`: 200 counts like a fifth of all memory).
+ */
+export const appOomScore = 200;
+
 const MiB = 1024 * 1024;
 
 /** Limits of an app that asks for none, and the least that it can have; the most is among its rights. */
