@@ -27,6 +27,7 @@ const berthdPage: ManualPage = {
         ['/etc/berth/berthd.yaml', 'configuration'],
         ['/etc/berth/devices.d/*.yaml', 'devices that apps may be lent, and those of the platform\'s own'],
         ['/etc/berth/factory.d/', 'payloads that are applied at the start'],
+        ['/etc/berth/policy.d/*.yaml', 'what apps may be granted'],
         ['/etc/berth/platform.d/*.yaml', 'services of the platform that apps may depend on'],
         ['/run/berth/berth.sock', 'the REST API; /berth/v1/openapi.json describes it'],
         ['/run/berth/apps/APP/bus', 'the update bus of an app, at /run/berth/bus in its container'],

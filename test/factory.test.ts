@@ -30,7 +30,7 @@ class Device {
     this.api = new ApiClient(this.daemon.socket);
     [this.factory, this.media] = [join(directory, 'factory.d'), join(directory, 'media')];
     for (const folder of [this.factory, this.media, join(directory, 'made')]) mkdirSync(folder);
-    const config = [`cgroup-parent: ${this.daemon.cgroup}`, `platform: ${directory}/platform.d`, `factory: ${this.factory}`, `media: [${this.media}]`, 'updates: {trial-uptime: 100ms}', 'trust: {allow-unsigned: true}'];
+    const config = [`cgroup-parent: ${this.daemon.cgroup}`, `platform: ${directory}/platform.d`, `policy: ${this.daemon.policy}`, `factory: ${this.factory}`, `media: [${this.media}]`, 'updates: {trial-uptime: 100ms}', 'trust: {allow-unsigned: true}'];
     writeFileSync(join(directory, 'berthd.yaml'), `${config.join('\n')}\n`);
   }
 
@@ -250,7 +250,9 @@ test('a preloaded store runs at the first boot, with nothing to install', limit,
   assert.equal(code, 0, stdout + stderr);
   const { installed, notes } = JSON.parse(stdout) as PreloadReport;
   assert.deepEqual(installed.map(({ app, version, start }) => [app, version, start]), [['broker', '1.0', true], ['web', '1.0', true]]);
-  assert.deepEqual(notes, ['web needs gnss of the device; --platform checks that']);
+  assert.equal(notes[0], 'web needs gnss of the device; --platform checks that');
+  assert.match(notes[1]!, /^web asks for more than the default rights.*process\.capabilities\.bounding\[0\]: CAP_AUDIT_WRITE.*--policy checks that$/);
+  assert.equal(notes.length, 2);
   assert.equal(existsSync(join(daemon.root, 'store-id')), false, 'each device gives its copy an id');
   for (const { digest } of installed) assert.deepEqual(await imageDifferences(daemon.root, digest), []);
 

@@ -53,9 +53,9 @@ export async function claimPlace(): Promise<'clean' | 'leftover'> {
     throw error;
   }
   for (const directory of [place.state, place.packages, place.run]) mkdirSync(directory, { recursive: true, mode: 0o711 });
-  // berthd gets a configuration of its own, so that one of this machine's does not matter.
+  // berthd gets a configuration of its own, so that one of this machine's does not matter, and the policy for packages of Mbed Linux OS.
   mkdirSync(join(place.state, 'platform.d'));
-  writeFileSync(place.config, `cgroup-parent: ${place.cgroup}\nplatform: ${place.state}/platform.d\n`);
+  writeFileSync(place.config, `cgroup-parent: ${place.cgroup}\nplatform: ${place.state}/platform.d\npolicy: ${join(import.meta.dirname, '../../packaging/policy.d')}\n`);
   return earlier === undefined ? 'clean' : 'leftover';
 }
 

@@ -164,7 +164,8 @@ function ruleFor({ package: app, signed, authority }: ImageRow, rules: readonly 
 
 /** What the device's policy must grant, where it is not known here. */
 function grantsLeftOpen({ image, degraded }: Candidate): readonly string[] {
-  return degraded.map((decision) => `${image.package} asks for more than the default rights, which the device's policy must grant: ${describeDecision(decision)}; --policy checks that`);
+  if (degraded.length === 0) return [];
+  return [`${image.package} asks for more than the default rights, which the policy of the device must grant: ${degraded.map(describeDecision).join('; ')}. --policy checks that`];
 }
 
 /** Judges as the device would. Gives what only the device can tell, where its platform is not known. */
