@@ -1,4 +1,5 @@
 import type { Command } from './command.ts';
+import { authorityCommand } from './commands/authority.ts';
 import { build } from './commands/build.ts';
 import { completionCommand } from './commands/completion.ts';
 import { controls } from './commands/control.ts';
@@ -50,6 +51,7 @@ export const commands: readonly Command[] = [
   images,
   storage,
   devices,
+  authorityCommand,
   factory,
   policy,
   doctor,

@@ -13,7 +13,7 @@ import { explain, openSupervisor, readLaunch } from '../lifecycle/index.ts';
 import { boundOf, StandingPolicy } from '../policy/index.ts';
 import { openExchange, openRuntime } from '../runtime/index.ts';
 import { openStore } from '../store/index.ts';
-import { openFolders, openUpdates, readPlatform, recoverUpdates, TrustKeeper, type UpdatesOptions } from '../update/index.ts';
+import { openAuthorities, openFolders, openUpdates, readPlatform, recoverUpdates, TrustKeeper, watchRecalls, type UpdatesOptions } from '../update/index.ts';
 import { configDirectory, type Config } from './config.ts';
 import { dataRoom } from './data-room.ts';
 import { examineHost } from './doctor.ts';
@@ -126,6 +126,19 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
   buses.resolve(await serveAppBuses({ lifecycle: supervisor, updates, directory: join(config.run, 'apps'), ownerOf: (app) => store.idRange(app), clock, journal }));
   updates.continue(continued);
   const booted = supervisor.boot();
+  const authorities = openAuthorities({ store, trust, lifecycle: supervisor, enforceRecalls: async () => updates.enforceRecalls() });
+  const closing = new AbortController();
+  const recalls = watchRecalls({
+    directory: config.trust.recalls,
+    authorities,
+    clock,
+    tell: (message) => {
+      journal('warning', message);
+    },
+    signal: closing.signal,
+  }).catch((error: unknown) => {
+    journal('error', `recalls are no longer taken from ${config.trust.recalls}: ${asBerthError(error).message}`);
+  });
   // What was recalled while no daemon could stop it.
   void updates.enforceRecalls().catch((error: unknown) => {
     journal('error', `an app whose version was recalled could not be stopped: ${asBerthError(error).message}`);
@@ -145,8 +158,10 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
         },
         ofRequest: ({ app, config: text, signed }) => explain(readLaunch(text), app, rulings.forInstall({ package: app, signed })),
       },
+      authorities,
       doctor: async () =>
         examineHost({
+          trust: { ...config.trust, statuses: await authorities.list(), time: trust.time() },
           root: config.root,
           run: config.run,
           policy: { directory: config.policy, fault: policy.fault() },
@@ -175,6 +190,7 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
     booted,
     close: async () => {
       const foldersClosed = folders.close();
+      closing.abort();
       const updatesClosed = updates.close();
       await supervisor.detach();
       await devices.close();
@@ -187,6 +203,7 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
       if (supervisor.list().every((app) => app.instance === undefined)) await exchange.retain(new Set());
       await runtime.close();
       await confined[Symbol.asyncDispose]();
+      await recalls;
       trust.close();
       store.close();
       lock[Symbol.dispose]();

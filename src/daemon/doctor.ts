@@ -5,7 +5,8 @@ import { run } from '../lib/process.ts';
 import { formatSize } from '../lib/units.ts';
 import { busNamesReadiness, examineNetwork, type NetworkOptions } from '../runtime/index.ts';
 import type { IdPool } from '../store/index.ts';
-import type { DoctorCheck, DoctorReport } from '../update/index.ts';
+import type { TrustedTime } from '../trust/index.ts';
+import { earliestPossible, type AuthorityStatus, type DoctorCheck, type DoctorReport, type TrustRules } from '../update/index.ts';
 import { examineUsers } from './host-users.ts';
 
 export interface DoctorContext {
@@ -21,11 +22,10 @@ export interface DoctorContext {
   readonly deviceFaults: readonly string[];
   /** As whom apps are seen on the system bus. */
   readonly busUser: string;
+  readonly trust: TrustRules & { readonly statuses: readonly AuthorityStatus[]; readonly time: TrustedTime };
   readonly now: number;
 }
 
-/** Wall clocks before this cannot be right: it is older than the program. */
-const earliestPossible = Date.UTC(2026, 0, 1);
 
 /** Looks at the host: everything that Berth stands on, and what to do where it does not hold. */
 export async function examineHost(context: DoctorContext): Promise<DoctorReport> {
@@ -41,7 +41,8 @@ export async function examineHost(context: DoctorContext): Promise<DoctorReport>
       disk('disk', context.root, 64 * 1024 * 1024),
       disk('run', context.run, 4 * 1024 * 1024),
       policy(context.policy),
-      clock(context.now),
+      ...examineTrust(context.trust),
+      clock(context.now, context.trust.time),
       ...examineDevices(context.devices, context.deviceFaults),
       ...(await examineNetwork(context.network, context.run)),
       await busNames(context.busUser),
@@ -116,8 +117,18 @@ function policy({ directory, fault }: DoctorContext['policy']): DoctorCheck {
   return { name: 'policy', outcome: 'failure', found: fault.message, advice: 'correct the file; until then nothing is installed, and apps start by the policy as it was before' };
 }
 
-function clock(now: number): DoctorCheck {
+/** Who may sign here. */
+function examineTrust({ authorities, allowUnsigned, statuses }: DoctorContext['trust']): readonly DoctorCheck[] {
+  const good = statuses.filter(({ fault }) => fault === undefined);
+  const faults = statuses.flatMap(({ name, fault }): readonly DoctorCheck[] => (fault === undefined ? [] : [{ name: 'authority', outcome: 'warning', found: `${name}: ${fault}`, advice: 'its apps take no updates; put its file in order, or hand them over: berth authority hand-over' }]));
+  if (allowUnsigned) return [{ name: 'trust', outcome: 'warning', found: 'packages that nobody has signed are taken: a device for development', advice: 'take allow-unsigned out of berthd.yaml before it is used for more' }, ...faults];
+  if (good.length > 0) return [ok('trust', `signed packages only, by ${good.map(({ name }) => name).join(', ')}`), ...faults];
+  return [{ name: 'trust', outcome: 'warning', found: `no authority in ${authorities}: no package can be installed`, advice: 'add one: berth authority add FILE' }, ...faults];
+}
+
+function clock(now: number, { now: bound, isKnown }: TrustedTime): DoctorCheck {
   const found = new Date(now).toISOString();
-  if (now >= earliestPossible) return ok('clock', found);
+  if (isKnown) return ok('clock', found);
+  if (now >= earliestPossible) return { name: 'clock', outcome: 'warning', found: `${found}, although ${new Date(bound).toISOString()} is over`, advice: 'the clock runs behind what this device knows: set it, or start a time service; until then certificates are judged by what is known' };
   return { name: 'clock', outcome: 'warning', found, advice: 'the clock is wrong: set it, or start a time service; times in logs and history will be off' };
 }

@@ -3,7 +3,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Lifecycle } from '../lifecycle/index.ts';
 import type { PolicyReport } from '../policy/index.ts';
 import type { Store } from '../store/index.ts';
-import type { DoctorReport, Updates } from '../update/index.ts';
+import type { Authorities, DoctorReport, Updates } from '../update/index.ts';
 
 /** What the daemon says of itself. */
 export interface VersionInfo {
@@ -36,6 +36,7 @@ export interface Api {
     /** What would become of it if a package came with this `config.json`. */
     readonly ofRequest: (request: PolicyRequest) => PolicyReport;
   };
+  readonly authorities: Authorities;
   readonly doctor: () => Promise<DoctorReport>;
   readonly version: VersionInfo;
   readonly clock: Clock;

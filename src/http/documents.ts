@@ -1,4 +1,5 @@
 import * as schemas from './schemas.ts';
+import * as trust from './trust-schemas.ts';
 import * as updates from './update-schemas.ts';
 
 /** The schemas by the names that they have in the OpenAPI document. */
@@ -17,6 +18,9 @@ export const documents = {
   Removed: schemas.removed,
   Images: schemas.images,
   Devices: schemas.devices,
+  Authorities: trust.authorities,
+  HandedOver: trust.handedOver,
+  RecallsTaken: trust.recallsTaken,
   Doctor: schemas.doctor,
   Version: schemas.version,
   ExecRequest: schemas.execRequest,

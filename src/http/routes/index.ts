@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { route, type Route } from '../route.ts';
 import { appRoutes } from './apps.ts';
+import { authorityRoutes } from './authorities.ts';
 import { deviceRoutes } from './device.ts';
 import { policyRoutes } from './policy.ts';
 import { updateRoutes } from './updates.ts';
@@ -18,4 +19,4 @@ const openapiRoute = route({
 });
 
 /** All routes of the native API, below `/berth/v1`. */
-export const routes: readonly Route[] = [...deviceRoutes, ...updateRoutes, ...appRoutes, ...policyRoutes, openapiRoute];
+export const routes: readonly Route[] = [...deviceRoutes, ...updateRoutes, ...appRoutes, ...authorityRoutes, ...policyRoutes, openapiRoute];
