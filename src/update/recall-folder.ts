@@ -42,7 +42,7 @@ export async function watchRecalls({ directory, authorities, clock, tell, signal
 
 async function listsIn(directory: string): Promise<readonly string[]> {
   try {
-    return (await readdir(directory)).filter((name) => name.endsWith('.p7s')).toSorted().map((name) => join(directory, name));
+    return (await readdir(directory)).filter((name) => name.endsWith('.recalls')).toSorted().map((name) => join(directory, name));
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return [];
     throw error;
