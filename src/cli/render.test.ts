@@ -6,6 +6,7 @@ import type { UpdatePlan, UpdateStatus } from '../update/index.ts';
 import { renderDevices } from './commands/devices.ts';
 import { renderReport } from './commands/install.ts';
 import { LogRenderer } from './commands/logs.ts';
+import { renderPolicy } from './commands/policy.ts';
 import { renderApps } from './commands/ps.ts';
 import { renderApp } from './commands/show.ts';
 import { renderFigures } from './commands/stats.ts';
@@ -101,6 +102,8 @@ test('text from apps cannot reach the terminal as control characters', () => {
       renderUpdates([entry], { width: 80, colour: true }), renderUpdate(entry, { width: 80, colour: true }), renderVerdict(hostile, entry, true), renderVerdict(hostile, { ...entry, outcome: 'failed' }, true),
     ]),
     renderPlan({ ...plan, stops: [hostile], apps: [{ ...plan.apps[0]!, app: hostile, to: { version: hostile, digest }, migrate: [hostile] }] }, { width: 80, colour: true }),
+    renderPolicy({ app: hostile, origin: hostile, decisions: everything.degraded, refused: 1 }, { width: 80, colour: true }),
+    renderPolicy({ app: hostile, origin: hostile, decisions: [], refused: 0 }, { width: 80, colour: true }),
     renderStorage([{ app: hostile, image: 1, previous: 0, data: 0, logs: 0 }], { width: 80, colour: true }),
     renderReport({ update: 1, outcome: 'committed', installed: [{ app: hostile, version: hostile, digest, signed: true, entries: 1, bytes: 1, warnings: [hostile], degraded: [], status: everything }] }, true),
     progressLine(hostile, { phase: 'waiting', bytes: 0, waitingFor: hostile }, 1, 200),

@@ -7,7 +7,7 @@ import { usage } from '../arguments.ts';
 import type { Command, Context, Given } from '../command.ts';
 import { none } from '../format.ts';
 import { openPayload } from '../payload.ts';
-import { span, type Span } from '../style.ts';
+import { render, span, type Span } from '../style.ts';
 import { renderTable, type Surface } from '../table.ts';
 import { judgeBy } from './verify.ts';
 
@@ -25,9 +25,10 @@ export function renderPolicy({ app, origin, decisions, refused }: PolicyReport, 
   const row = ({ path, asked, granted, verdict, why = '' }: Decision): readonly Span[] =>
     [span(path), value(asked), granted === undefined ? none : value(granted), span(verdict, colours[verdict]), span(why)];
   const columns = [{ title: 'FIELD', least: 12 }, { title: 'ASKED', least: 8 }, { title: 'GRANTED', least: 8 }, { title: 'VERDICT' }, { title: 'WHY', least: 16 }];
-  const table = decisions.length === 0 ? `${app} asks for nothing beyond what every app has.\n` : renderTable(columns, decisions.map(row), surface);
+  const line = (text: string): string => `${render(span(text), surface.colour)}\n`;
+  const table = decisions.length === 0 ? line(`${app} asks for nothing beyond what every app has.`) : renderTable(columns, decisions.map(row), surface);
   const end = refused === 0 ? `${app} is granted what it asks for, or the policy tolerates that it is not.` : `${app} is refused for ${refused === 1 ? 'one field' : `${refused} fields`}.`;
-  return `${table}\n${end} Its rights come from ${origin}.\n`;
+  return `${table}\n${line(`${end} Its rights come from ${origin}.`)}`;
 }
 
 /** A package on this machine, as far as its rights are concerned. */
