@@ -8,7 +8,7 @@ import { test, type TestContext } from 'node:test';
 const isRoot = process.getuid!() === 0;
 const needsRoot = isRoot ? {} : { skip: 'needs root' };
 /** Every program that setup looks for, so that a test may leave one out. */
-const programs = ['chown', 'conmon', 'runc', 'mount', 'mkfs.ext4', 'mkfs.xfs', 'python3', 'xz', 'dpkg-deb', 'ar', 'busybox', 'fakeroot', 'dbus-send', 'gdbus', 'busctl', 'setfacl', 'xdg-dbus-proxy', 'zstd'];
+const programs = ['chown', 'conmon', 'runc', 'mount', 'mkfs.ext4', 'mkfs.xfs', 'python3', 'xz', 'dpkg-deb', 'ar', 'busybox', 'fakeroot', 'dbus-send', 'gdbus', 'busctl', 'setfacl', 'xdg-dbus-proxy', 'openssl', 'zstd'];
 const lock = { packages: { '': { version: '1' }, 'node_modules/a': { version: '1.0.0', integrity: 'x' }, 'node_modules/b': { version: '2.0.0', optional: true } } };
 
 /** A checkout with stand-ins for npm and the system's programs, which write down how they were called. */

@@ -42,6 +42,7 @@ test('an app that fills its data is ended, with the reason; the others write on,
   await goesOn(device);
 
   assert.match((await daemon.berth('show', 'greedy')).stdout, /Data +\d+\.\d MiB of 16\.0 MiB, measured/);
+  assert.match((await daemon.berth('show', 'greedy')).stdout, /Host user +18\d+ is its root/);
   assert.match((await daemon.berth('storage')).stdout, /greedy .* 16\.0 MiB, measured/);
 
   // Room is made, and it goes on.
@@ -92,6 +93,18 @@ test('an app without a limit is ended before the reserve is gone, the one that w
   assert.equal(bavail * bsize > MiB, true);
   assert.equal((await device.api.app('free-old')).state, 'running');
   await goesOn(device);
+});
+
+test('a migration that fills the data is ended, and the update is undone', options, async (t) => {
+  const { install, api } = await onSmallDisk(t);
+  await install({ ...bystander, version: '1' });
+  const fill = 'i=0; while :; do i=$((i+1)); dd if=/dev/urandom of=/data/$i bs=1024 count=1024 2>/dev/null; sleep 0.02; done';
+  await assert.rejects(
+    install({ ...bystander, version: '2', annotations: { data: '/data', 'migrate.command': JSON.stringify(['/bin/sh', '-c', fill]) } }),
+    /was ended: its data takes \d+\.\d MiB of 16\.0 MiB/,
+  );
+  const { version, state } = await api.app('bystander');
+  assert.deepEqual([version, state], ['1', 'running']);
 });
 
 test('a new version that fills its data in its trial is rolled back', options, async (t) => {

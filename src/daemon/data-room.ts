@@ -12,11 +12,10 @@ export function dataRoom(store: Pick<Store, 'root' | 'app' | 'dataPath'>, runtim
       // File systems without a fixed number of inodes say 0.
       return { freeBytes: bavail * bsize, totalBytes: blocks * bsize, freeInodes: files === 0 ? Infinity : ffree, totalInodes: files === 0 ? Infinity : files };
     },
-    measure: async ({ app, instance }) => {
-      const row = store.app(app);
+    measure: async ({ app, instance, generation = store.app(app)?.dataGeneration }) => {
       // Only what the instance may write to: copies of it, for the way back, are not its doing.
-      if (row === undefined) return { bytes: 0, tooDeep: false };
-      const data = await measureTaken(store.dataPath(app, row.dataGeneration));
+      if (generation === undefined) return { bytes: 0, tooDeep: false };
+      const data = await measureTaken(store.dataPath(app, generation));
       const volumes = await measureTaken(join(store.root, volumesDirectory(app)));
       const device = statSync(join(store.root, 'data')).dev;
       const deleted = runtime.deletedFiles(instance, device).reduce((sum, stat) => sum + takenBy(stat), 0);

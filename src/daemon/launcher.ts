@@ -49,6 +49,7 @@ export function openLauncher({ store, runtime, exchange, rulings, openBus, requi
         degraded: decisions.filter(({ verdict }) => verdict === 'degraded'),
         network,
         devices,
+        hostUser: store.idRange(app.name),
         ...(dataBytes === undefined ? {} : { dataBytes }),
         dependsOn: parseDepends(image.depends).flatMap((dependency) => dependency.map((alternative) => alternative.name)),
         spec: async (id, loan) => {

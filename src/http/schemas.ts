@@ -90,6 +90,7 @@ export const app = v.object({
   lastExit: v.exactOptional(lastExit),
   reason: v.exactOptional(reason),
   watchdogMs: v.exactOptional(v.pipe(count, v.description('it must say at least this often that it lives'))),
+  hostUser: v.exactOptional(v.pipe(count, v.description('user of the host that is root in the app'))),
   data: v.exactOptional(v.pipe(v.object({ usedBytes: v.exactOptional(bytes), limitBytes: v.exactOptional(bytes) }), v.description('what its data takes of the disk, as last measured, and may take'))),
   network: v.exactOptional(v.pipe(network, v.description('absent for an app without one'))),
   devices: v.exactOptional(v.pipe(v.array(lease), v.description('that it has; absent if it has none'))),

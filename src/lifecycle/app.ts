@@ -60,6 +60,7 @@ export class App {
       ...(profile.settings.watchdogMs === 0 ? {} : { watchdogMs: profile.settings.watchdogMs }),
       ...(profile.network === undefined || profile.network.mode === 'none' ? {} : { network: this.#network(profile.network) }),
       ...(devices.length === 0 ? {} : { devices }),
+      ...(profile.hostUser === undefined ? {} : { hostUser: profile.hostUser }),
       ...(data === undefined ? {} : { data }),
       degraded: profile.degraded,
     };

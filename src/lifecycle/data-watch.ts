@@ -16,6 +16,8 @@ export interface DataHolder {
   /** Id of its instance. */
   readonly instance: string;
   readonly limitBytes?: number;
+  /** Of the data that it writes to, if not the one that the database names. */
+  readonly generation?: number;
 }
 
 export interface DataWatchOptions {

@@ -2,6 +2,7 @@ import { asBerthError, BerthError } from '../lib/errors.ts';
 import type { InstanceExit, InstanceSpec } from '../runtime/index.ts';
 import type { AppRow } from '../store/index.ts';
 import { Alarm } from './alarm.ts';
+import type { DataHolder } from './data-watch.ts';
 import { killTimeoutMs, outlivesKill } from './kill.ts';
 import { Teller } from './teller.ts';
 import type { Tools } from './tools.ts';
@@ -11,6 +12,7 @@ import type { RunOnceOptions, RunOnceResult } from './types.ts';
 export class Errands {
   readonly #tools: Tools;
   readonly #running = new Set<Promise<RunOnceResult>>();
+  readonly #writing = new Set<Writing>();
 
   constructor(tools: Tools) {
     this.#tools = tools;
@@ -21,7 +23,7 @@ export class Errands {
    * @throws BerthError as `Lifecycle.runOnce` says
    */
   async run(row: AppRow, command: readonly string[], options: RunOnceOptions): Promise<RunOnceResult> {
-    const running = runOnce(this.#tools, row, command, options);
+    const running = runOnce(this.#tools, row, command, options, this.#writing);
     this.#running.add(running);
     try {
       return await running;
@@ -30,18 +32,35 @@ export class Errands {
     }
   }
 
+  /** What the watch over data must know of those that run. */
+  holders(): readonly DataHolder[] {
+    return [...this.#writing].map(({ holder }) => holder);
+  }
+
+  /** Ends what runs in place of an app whose data takes too much: why, for people. */
+  overfull(app: string, why: string): void {
+    for (const { holder, end } of this.#writing) if (holder.app === app) end(why);
+  }
+
   /** None runs any more, however they ended. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#running);
   }
 }
 
+/** One that runs, and how to end it. */
+interface Writing {
+  readonly holder: DataHolder;
+  readonly end: (why: string) => void;
+}
+
 /**
  * Runs a command in place of an app's own, in an instance that the database never hears of: if `berthd` dies meanwhile,
  * the sweep of the next one takes it away. Nothing of the instance is left when this settles.
- * @throws BerthError saying why it could not be run; `cancelled` if the signal aborted it; `timeout` if it outlives SIGKILL
+ * @throws BerthError saying why it could not be run; `cancelled` if the signal aborted it; `timeout` if it outlives SIGKILL;
+ * `no_space` if it wrote more data than the app may have
  */
-async function runOnce(tools: Tools, row: AppRow, command: readonly string[], { timeoutMs, signal }: RunOnceOptions): Promise<RunOnceResult> {
+async function runOnce(tools: Tools, row: AppRow, command: readonly string[], { timeoutMs, signal }: RunOnceOptions, writing: Set<Writing>): Promise<RunOnceResult> {
   const { runtime, clock, prepare, newInstanceId } = tools;
   const what = `app ${row.name}: ${command[0]}`;
   const requireWanted = (): void => {
@@ -49,7 +68,9 @@ async function runOnce(tools: Tools, row: AppRow, command: readonly string[], { 
   };
   requireWanted();
   const id = newInstanceId();
-  const spec = withCommand(await prepare(row).spec(id), command);
+  const plan = prepare(row);
+  const spec = withCommand(await plan.spec(id), command);
+  await tools.primeData(row.name, plan.dataBytes);
   requireWanted();
 
   await using ends = new AsyncDisposableStack();
@@ -72,9 +93,19 @@ async function runOnce(tools: Tools, row: AppRow, command: readonly string[], { 
     timedOut = true;
     kill();
   });
+  let overfull: string | undefined;
+  const written: Writing = {
+    holder: { app: row.name, instance: id, generation: row.dataGeneration, ...(plan.dataBytes === undefined ? {} : { limitBytes: plan.dataBytes }) },
+    end: (why) => {
+      overfull ??= why;
+      kill();
+    },
+  };
+  writing.add(written);
   signal?.addEventListener('abort', kill);
   ends.defer(() => {
     alarm.cancel();
+    writing.delete(written);
     signal?.removeEventListener('abort', kill);
   });
   // It may have come while the instance was being made.
@@ -82,6 +113,7 @@ async function runOnce(tools: Tools, row: AppRow, command: readonly string[], { 
 
   const exit = await ended.promise;
   requireWanted();
+  if (overfull !== undefined) throw new BerthError('no_space', `${what} was ended: ${overfull}`);
   return {
     ...(exit.exitCode === undefined ? {} : { exitCode: exit.exitCode }),
     ...(exit.signal === undefined ? {} : { signal: exit.signal }),

@@ -11,6 +11,8 @@ export interface LaunchPlan {
   readonly degraded: readonly Decision[];
   /** How it is on a network; absent: not at all. */
   readonly network?: NetworkGrant;
+  /** User of the host that is its root. */
+  readonly hostUser?: number;
   /** Most bytes of its data; absent: no bound. */
   readonly dataBytes?: number;
   /** Names in `Depends`, of apps or of anything else: those that are not apps on this device do not matter here. */
@@ -29,7 +31,7 @@ export interface LaunchPlan {
 export type Prepare = (app: AppRow) => LaunchPlan;
 
 /** The part of a plan that is kept between starts. */
-export interface Profile extends Pick<LaunchPlan, 'settings' | 'degraded' | 'network' | 'dataBytes' | 'dependsOn'> {
+export interface Profile extends Pick<LaunchPlan, 'settings' | 'degraded' | 'network' | 'hostUser' | 'dataBytes' | 'dependsOn'> {
   /** Why there is no plan; the rest is then made of defaults. */
   readonly fault?: BerthError;
 }
@@ -44,6 +46,6 @@ export function profile(prepare: Prepare, row: AppRow): Profile {
 }
 
 /** Lets go of the rest of the plan, which may be large. */
-export function profileOf({ settings, degraded, network, dataBytes, dependsOn }: LaunchPlan): Profile {
-  return { settings, degraded, dependsOn, ...(network === undefined ? {} : { network }), ...(dataBytes === undefined ? {} : { dataBytes }) };
+export function profileOf({ settings, degraded, network, hostUser, dataBytes, dependsOn }: LaunchPlan): Profile {
+  return { settings, degraded, dependsOn, ...(network === undefined ? {} : { network }), ...(hostUser === undefined ? {} : { hostUser }), ...(dataBytes === undefined ? {} : { dataBytes }) };
 }

@@ -290,11 +290,12 @@ class AppSupervisor implements Supervisor {
     const running = apps.flatMap((app) => app.dataHolder ?? []);
     const owners = new Set(apps.flatMap((app) => app.writesTo));
     const absent = apps.filter(({ name }) => owners.has(name) && !running.some((holder) => holder.app === name));
-    return [...running, ...absent.map((app) => app.absentHolder)];
+    return [...running, ...absent.map((app) => app.absentHolder), ...this.#errands.holders()];
   }
 
   /** An app whose data takes too much, and whoever can add to it. */
   #endOverfull(name: string, why: string): void {
+    this.#errands.overfull(name, why);
     for (const app of this.#apps.values()) {
       if (app.name === name) app.overfull(why);
       else if (app.writesTo.includes(name)) app.overfull(`it writes to volumes of ${name}: ${why}`);

@@ -56,6 +56,8 @@ export interface AppStatus {
   readonly network?: NetworkStatus;
   /** Devices that it has; absent if it has none. */
   readonly devices?: readonly LeaseStatus[];
+  /** User of the host that is root in the app; those after it are its other users. Absent where that is not known. */
+  readonly hostUser?: number;
   /** What its data takes and may take; absent for an app without data, or of which nothing is known. */
   readonly data?: DataUse;
   /** What the app's config asks for and gets less of, which the policy tolerates. */

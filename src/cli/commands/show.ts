@@ -39,6 +39,7 @@ export function renderApp(app: AppStatus, { figures, updates, now }: Surrounding
     if (figures.memoryLimitBytes !== undefined) fields.push(['Memory limit', span(formatSize(figures.memoryLimitBytes))]);
   }
   for (const { device, path, access, present } of app.devices ?? []) fields.push(['Device', span(`${device} at ${path} (${access})${present ? '' : ', not there'}`, present ? undefined : 'yellow')]);
+  if (app.hostUser !== undefined) fields.push(['Host user', span(`${app.hostUser} is its root`)]);
   if (app.data !== undefined) fields.push(['Data', dataSpan(app.data)]);
   if (app.network !== undefined) fields.push(...networkFields(app.network));
   fields.push(...trialFields(app.name, updates));
