@@ -3,12 +3,17 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { findProgram } from '../src/runtime/program.ts';
 import { until, whyNoContainers } from './support/berthd.ts';
 import { startDevice, type Device } from './support/device.ts';
 import type { PackageOptions } from './support/packages.ts';
 
 const skip = whyNoContainers();
 const options = skip === undefined ? { timeout: 120_000 } : { skip };
+
+/** Without setfacl, apps see to it themselves. */
+const whyNoAcls = (await findProgram('setfacl')) === undefined ? 'there is no setfacl' : undefined;
+if (whyNoAcls !== undefined && process.env['CI'] !== undefined) throw new Error(`${whyNoAcls}, and in CI it must be tested`);
 
 /** BusyBox's syslogd and logger speak over the unix socket behind /dev/log. */
 const server: PackageOptions = {
@@ -44,6 +49,14 @@ test('an app serves a unix socket that only those who import it see', options, a
   assert.equal((await inside('client', 'cat /run/imports/server/log/greeting')).stdout, 'ready\n');
   assert.equal((await inside('stranger', 'ls /run')).stdout, 'berth\n');
   assert.equal((await inside('stranger', 'busybox find / -name greeting -o -name socket 2>/dev/null')).stdout, '');
+});
+
+test('what is exported is open to those who import it, whatever the umask of who made it', { ...options, ...(whyNoAcls === undefined ? {} : { skip: whyNoAcls }) }, async (t) => {
+  const device = await startDevice(t);
+  await startServer(device, { script: `umask 077; ${server.script}` });
+  const process = { user: { uid: 1000, gid: 1000 }, args: ['/bin/sleep', '1000'], env: ['PATH=/bin'], cwd: '/' };
+  await device.install({ ...client, oci: { process } });
+  assert.equal((await device.inside('client', 'cat /run/imports/server/log/greeting; busybox stat -c %a /run/imports/server/log/greeting')).stdout, 'ready\n666\n');
 });
 
 test('who imports cannot change what is exported', options, async (t) => {

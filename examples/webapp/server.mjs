@@ -57,12 +57,12 @@ function serve(where) {
       },
     );
   });
-  server.listen(where, () => console.log(`listening on ${typeof where === 'string' ? where : `127.0.0.1:${where.port}`}`));
+  server.listen(where, () => console.log(`listening on ${where.path ?? `127.0.0.1:${where.port}`}`));
   return server;
 }
 
 rmSync(socket, { force: true });
-const servers = [serve({ host: '127.0.0.1', port: 8080 }), serve(socket)];
+const servers = [serve({ host: '127.0.0.1', port: 8080 }), serve({ path: socket, readableAll: true, writableAll: true })];
 process.on('SIGTERM', () => {
   console.log(`stopping after ${visits} visits`);
   for (const server of servers) server.close();

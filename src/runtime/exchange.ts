@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { openNewFiles } from '../lib/acl.ts';
 import { BerthError, isErrno } from '../lib/errors.ts';
 import { run } from '../lib/process.ts';
 
@@ -32,6 +33,8 @@ export function openExchange(runDir: string): Exchange {
       await mkdir(root, { recursive: true, mode: 0o700 });
       await mkdir(path, { recursive: true, mode: 0o711 });
       await must('mount', ['-t', 'tmpfs', '-o', `${tmpfsOptions},uid=${owner},gid=${owner}`, 'berth', path]);
+      // Who imports is another user: to connect to a socket takes the permission to write to it.
+      await openNewFiles(path);
     }
     return path;
   };

@@ -1,8 +1,8 @@
 import { chmod, chown, mkdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { openNewFiles } from '../lib/acl.ts';
 import { publish, removeTree } from '../lib/durable.ts';
-import { BerthError, isErrno } from '../lib/errors.ts';
-import { run } from '../lib/process.ts';
+import { isErrno } from '../lib/errors.ts';
 
 /** Where the volumes of an app are, below the root of the store. */
 export function volumesDirectory(owner: string): string {
@@ -25,17 +25,9 @@ export async function makeVolume(path: string, owner: number): Promise<string> {
   await mkdir(fresh);
   await chown(fresh, owner, owner);
   await chmod(fresh, 0o777);
-  await setDefaultAcl(fresh);
+  await openNewFiles(fresh);
   await publish(fresh, path);
   return path;
-}
-
-async function setDefaultAcl(path: string): Promise<void> {
-  try {
-    await run('setfacl', ['--default', '--modify', 'u::rwx,g::rwx,o::rwx', path]);
-  } catch (error) {
-    if (!(error instanceof BerthError) || error.code !== 'unavailable') throw error;
-  }
 }
 
 async function isThere(path: string): Promise<boolean> {
