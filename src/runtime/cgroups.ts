@@ -5,7 +5,7 @@ import { BerthError, isErrno } from '../lib/errors.ts';
 import { readFigures, readOomKills } from './cgroup-figures.ts';
 import { controllerFile, everyDirectory, monitorDirectories, parseCgroupLayout, type CgroupLayout } from './cgroup-layout.ts';
 import { groupSettings, handedDown, type GroupLimits } from './cgroup-limits.ts';
-import { ifThere, readIfThere } from './files.ts';
+import { ifThere, namesIn, readIfThere } from './files.ts';
 import type { InstanceFigures } from './types.ts';
 
 /** An app's group holds two: its container, and the conmon that looks after it. Its limits bound both together. */
@@ -209,5 +209,5 @@ function subgroups(directory: string): readonly string[] {
 
 /** Numbers of the disks (sysfs(5)) that are devices: not of what stands on other disks, such as loop devices. */
 function disksOf(directory: string): readonly string[] {
-  return readdirSync(directory).filter((name) => existsSync(join(directory, name, 'device'))).map((name) => readFileSync(join(directory, name, 'dev'), 'utf8').trim());
+  return namesIn(directory).filter((name) => existsSync(join(directory, name, 'device'))).map((name) => readFileSync(join(directory, name, 'dev'), 'utf8').trim());
 }
