@@ -156,7 +156,11 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
           if (row === undefined) throw new BerthError('not_found', `there is no app "${name}"; \`berth ps\` lists those there are`);
           return launcher.explain(row);
         },
-        ofRequest: ({ app, config: text, signed }) => explain(readLaunch(text), app, rulings.forInstall({ package: app, signed })),
+        ofRequest: ({ app, config: text, signed }) => {
+          // Who vouches for a package shows only when it comes; an app's own authority is whom it would have to come from.
+          const authority = signed ? store.trust.owner(app) : undefined;
+          return explain(readLaunch(text), app, rulings.forInstall({ package: app, signed, ...(authority === undefined ? {} : { authority }) }));
+        },
       },
       authorities,
       doctor: async () =>

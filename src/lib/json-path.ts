@@ -26,6 +26,15 @@ export function jsonPathMatches(pattern: string, path: string): boolean {
   return wanted.length > 0 && wanted.length <= found.length && wanted.every((name, index) => name === '*' || name === found[index]);
 }
 
+/** True for a text that can be matched as a pattern. */
+export function isJsonPathPattern(text: string): boolean {
+  try {
+    return stepsOf(text).length > 0;
+  } catch {
+    return false;
+  }
+}
+
 /** The steps of a path, names and indexes alike. */
 function stepsOf(path: string): readonly string[] {
   return [...path.matchAll(/\[("(?:[^"\\]|\\.)*")\]|\[([^\]"]*)\]|([^.[\]]+)/g)].map(([, quoted, index, name]) => (quoted === undefined ? (index ?? name ?? '') : String(JSON.parse(quoted))));

@@ -88,6 +88,7 @@ for (const [what, text, message] of [
   ['a sysctl of the host', 'apps: [a]\nrights: { sysctls: [kernel.panic] }\n', /rights\.sysctls\.0: not a sysctl/],
   ['a sysctl by way of a path', 'apps: [a]\nrights: { sysctls: [net/../kernel.panic] }\n', /rights\.sysctls\.0: not a sysctl/],
   ['a relative host path', 'apps: [a]\nrights: { host-paths: [{ path: ../etc }] }\n', /rights\.host-paths\.0\.path: not a plain absolute path/],
+  ['a path to degrade that is none', `apps: [a]\ndegrade: ['["\\q"]']\n`, /bad\.yaml: degrade/],
   ['a fault in its second document', 'apps: [a]\n---\napps: []\n', /bad\.yaml \(document 2\): apps: /],
 ] as const) {
   test(`a policy file with ${what} is told with file and key`, (t) => {

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { asBerthError, BerthError, isErrno } from '../lib/errors.ts';
+import { isJsonPathPattern } from '../lib/json-path.ts';
 import type { YamlReader } from '../lib/yaml-file.ts';
 import { rightsSchema } from './rights-schema.ts';
 import type { PolicyRule } from './rights.ts';
@@ -11,7 +12,7 @@ const ruleSchema = v.strictObject({
   /** Patterns of app names, `*` standing for any text. */
   'apps': v.pipe(v.array(v.pipe(v.string(), v.regex(/^[a-z0-9.+*-]+$/, 'not a pattern of app names'))), v.minLength(1, 'no app is named')),
   'rights': v.optional(rightsSchema, {}),
-  'degrade': v.optional(v.union([v.boolean(), v.array(v.pipe(v.string(), v.minLength(1)))]), false),
+  'degrade': v.optional(v.union([v.boolean(), v.array(v.pipe(v.string(), v.check(isJsonPathPattern, 'not a JSON path, such as linux.seccomp or mounts[*]')))]), false),
   'only-unsigned': v.optional(v.boolean(), false),
 });
 
