@@ -18,6 +18,7 @@ import { configDirectory, type Config } from './config.ts';
 import { dataRoom } from './data-room.ts';
 import { examineHost } from './doctor.ts';
 import { requireOwnUsers } from './host-users.ts';
+import { widenPools } from './kernel-pools.ts';
 import { openLauncher } from './launcher.ts';
 import { openRulings } from './rulings.ts';
 import { ConfinedWorkers, type WorkerPrograms } from './workers.ts';
@@ -44,6 +45,7 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
   mkdirSync(config.run, { recursive: true, mode: 0o711 });
   const lock = takeLock(join(config.run, 'lock'), `another berthd runs with ${config.run}`);
   requireOwnUsers(config.ids, config.root);
+  widenPools(journal);
   const store = openStore(config.root, { journal, now: clock.now(), ids: config.ids });
   // What cannot be deleted is no reason for apps not to run.
   const undeleted = (error: unknown): void => {

@@ -15,7 +15,8 @@ export const defaultRights: EffectiveRights = {
   capabilities: ['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_FOWNER', 'CAP_KILL', 'CAP_NET_BIND_SERVICE', 'CAP_SETGID', 'CAP_SETUID'],
   memory: 512 * MiB,
   swap: 0,
-  pids: 4096,
+  /** A device with 512 MiB of memory has 4096 in all. */
+  pids: 1024,
   cpuShares: 1024,
   blockIo: {},
   /** Every limit of getrlimit(2), so that a bound never gives what is not said here. */
@@ -27,14 +28,16 @@ export const defaultRights: EffectiveRights = {
     RLIMIT_FSIZE: unbounded,
     RLIMIT_LOCKS: unbounded,
     RLIMIT_MEMLOCK: 64 * KiB,
-    RLIMIT_MSGQUEUE: 800 * KiB,
+    /** Two queues of the usual size. The kernel counts these bytes for all apps together, too, to 800 KiB. */
+    RLIMIT_MSGQUEUE: 200 * KiB,
     RLIMIT_NICE: 0,
     RLIMIT_NOFILE: 65_536,
     RLIMIT_NPROC: 4096,
     RLIMIT_RSS: unbounded,
     RLIMIT_RTPRIO: 0,
     RLIMIT_RTTIME: unbounded,
-    RLIMIT_SIGPENDING: 4096,
+    /** Counted for all apps and the host's root together, too, which may have as few as 2000 on a small device. */
+    RLIMIT_SIGPENDING: 256,
     RLIMIT_STACK: 64 * MiB,
   },
   tmpfs: 64 * MiB,

@@ -35,7 +35,7 @@ test('the bound of an authority cuts the rights of a rule, and never adds to the
   const { rights, origin } = entitle({ rules, allowUnsigned: false }, { ...subject, bound });
   assert.deepEqual(
     { memory: rights.memory, pids: rights.pids, capabilities: rights.capabilities, devices: rights.devices, swap: rights.swap, files: rights.rlimits['RLIMIT_NOFILE'], nice: rights.rlimits['RLIMIT_NICE'] },
-    { memory: 2 ** 20, pids: 4096, capabilities: ['CAP_KILL'], devices: [], swap: 0, files: 10, nice: 5 },
+    { memory: 2 ** 20, pids: 1024, capabilities: ['CAP_KILL'], devices: [], swap: 0, files: 10, nice: 5 },
   );
   assert.match(origin, /a\.yaml.*bound/);
 });

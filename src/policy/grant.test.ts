@@ -86,14 +86,14 @@ test('limits that are asked for are kept within their bounds', () => {
   const linux = { resources: { memory: { limit: 64 * 1024 * 1024, swap: -1 }, pids: { limit: 1_000_000 }, cpu: { quota: 50_000 } } };
   const { resources } = config({ linux }).linux;
   assert.equal(resources.memory.limit, 64 * 1024 * 1024);
-  assert.equal(resources.pids.limit, 4096);
+  assert.equal(resources.pids.limit, 1024);
   assert.deepEqual((resources as unknown as { cpu: object }).cpu, { shares: 1024, quota: 50_000, period: 100_000 });
   assert.deepEqual(beyond({ linux }), ['linux.resources.memory.swap', 'linux.resources.pids.limit']);
 });
 
 test('a resource limit of the process above its ceiling is cut to it', () => {
   const process = { args: ['/x'], rlimits: [{ type: 'RLIMIT_NOFILE', soft: 1024, hard: 4096 }, { type: 'RLIMIT_MEMLOCK', soft: 1, hard: 1 }, { type: 'RLIMIT_NPROC', soft: 1, hard: 100_000 }] };
-  assert.deepEqual(config({ process }).process.rlimits.map(({ type }) => type), ['RLIMIT_NOFILE', 'RLIMIT_MEMLOCK', 'RLIMIT_NPROC', 'RLIMIT_CORE', 'RLIMIT_NICE', 'RLIMIT_RTPRIO']);
+  assert.deepEqual(config({ process }).process.rlimits.map(({ type }) => type), ['RLIMIT_NOFILE', 'RLIMIT_MEMLOCK', 'RLIMIT_NPROC', 'RLIMIT_CORE', 'RLIMIT_MSGQUEUE', 'RLIMIT_NICE', 'RLIMIT_RTPRIO', 'RLIMIT_SIGPENDING']);
   assert.equal(config({ process }).process.rlimits[2]!.hard, 4096);
   assert.deepEqual(beyond({ process }), ['process.rlimits[2].hard']);
 });

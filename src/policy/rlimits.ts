@@ -10,7 +10,7 @@ interface ResourceLimit {
 }
 
 /** What an app has of these unless it asks for more, whatever `berthd` itself may; others are as `berthd` has them. */
-const usual: Readonly<Record<string, number>> = { RLIMIT_CORE: 0, RLIMIT_MEMLOCK: 64 * 1024, RLIMIT_NICE: 0, RLIMIT_RTPRIO: 0 };
+const usual: Readonly<Record<string, number>> = { RLIMIT_CORE: 0, RLIMIT_MEMLOCK: 64 * 1024, RLIMIT_MSGQUEUE: 200 * 1024, RLIMIT_NICE: 0, RLIMIT_RTPRIO: 0, RLIMIT_SIGPENDING: 256 };
 
 /** `process.rlimits`: those that are asked for, up to what the rights have of each. */
 export function grantRlimits(requests: readonly Request[], { rlimits }: Pick<EffectiveRights, 'rlimits'>, decide: Decisions): readonly ResourceLimit[] {

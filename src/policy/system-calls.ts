@@ -3,7 +3,11 @@
  * not know, or that another architecture lacks, is passed over by the OCI runtimes.
  */
 
-/** What programs are made of; every app may use these, on 32 bits with the names that such a kernel has besides. */
+/**
+ * What programs are made of; every app may use these, on 32 bits with the names that such a kernel has besides. Not among
+ * them is `io_setup` with what belongs to it: its events are one pool of the whole machine (`fs.aio-max-nr`), which one
+ * app could take; programs do without on kernels that lack it.
+ */
 export const ordinaryCalls: readonly string[] = [
   // Files by path and descriptor.
   'access', 'chdir', 'chmod', 'chown', 'chown32', 'close', 'close_range', 'copy_file_range', 'creat', 'dup', 'dup2', 'dup3', 'faccessat', 'faccessat2',
@@ -17,8 +21,7 @@ export const ordinaryCalls: readonly string[] = [
   'unlink', 'unlinkat', 'utime', 'utimensat', 'utimensat_time64', 'utimes', 'vmsplice', 'write', 'writev',
   // Waiting for descriptors, and hearing of changes.
   'epoll_create', 'epoll_create1', 'epoll_ctl', 'epoll_pwait', 'epoll_pwait2', 'epoll_wait', 'eventfd', 'eventfd2', 'inotify_add_watch', 'inotify_init',
-  'inotify_init1', 'inotify_rm_watch', 'io_cancel', 'io_destroy', 'io_getevents', 'io_pgetevents', 'io_pgetevents_time64', 'io_setup', 'io_submit',
-  '_newselect', 'pipe', 'pipe2', 'poll', 'ppoll', 'ppoll_time64', 'pselect6', 'pselect6_time64', 'select', 'signalfd', 'signalfd4',
+  'inotify_init1', 'inotify_rm_watch', '_newselect', 'pipe', 'pipe2', 'poll', 'ppoll', 'ppoll_time64', 'pselect6', 'pselect6_time64', 'select', 'signalfd', 'signalfd4',
   'timerfd_create', 'timerfd_gettime', 'timerfd_gettime64', 'timerfd_settime', 'timerfd_settime64',
   // Memory.
   'brk', 'cachestat', 'madvise', 'map_shadow_stack', 'membarrier', 'memfd_create', 'memfd_secret', 'mincore', 'mlock', 'mlock2', 'mlockall', 'mmap', 'mmap2',
