@@ -1,5 +1,5 @@
 /** Cuts the power during operations, again and again. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { placesIn } from '../../src/runtime/places.ts';
@@ -64,6 +64,8 @@ export class Campaign implements AsyncDisposable {
 
   static async prepare(jobs: number): Promise<Campaign> {
     const directory = mkdtempSync('/var/tmp/berth-cut-');
+    // Containers pass through here.
+    chmodSync(directory, 0o711);
     return new Campaign(directory, jobs, await buildProgram(directory), await chosenRuntime());
   }
 
