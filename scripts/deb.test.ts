@@ -56,13 +56,13 @@ suite('the Debian package', () => {
     const all = join(directory, 'all.yaml');
     const text = readFileSync(path, 'utf8').replaceAll(/^#(?=(?: {2})?[a-z-]+:)/gm, '');
     writeFileSync(all, text);
-    assert.equal(text.match(/^ *[a-z-]+:/gm)?.length, 37);
+    assert.equal(text.match(/^ *[a-z-]+:/gm)?.length, 43);
     // What stands in comments is the default.
-    const { runtime, architectures, parallelStarts, ...stated } = await readConfig(all, {});
-    assert.deepEqual([runtime, architectures, parallelStarts], ['runc', ['amd64', 'x86_64'], 2]);
+    const { runtime, architectures, parallelStarts, reserveBytes, network, ...stated } = await readConfig(all, {});
+    assert.deepEqual([runtime, architectures, parallelStarts, reserveBytes, network.bridge], ['runc', ['amd64', 'x86_64'], 2, 16 * 2 ** 20, 'berth0']);
     const { rotateBytes, keepBytes, ...logs } = stated.logs;
     assert.deepEqual([rotateBytes, keepBytes], [2 * 2 ** 20, 10 * 2 ** 20]);
-    assert.deepEqual({ ...stated, logs }, await readConfig(path, {}));
+    assert.deepEqual({ ...stated, logs, network: {} }, await readConfig(path, {}));
   });
 
   test('has maintainer scripts that a shell can read', async () => {

@@ -35,7 +35,7 @@ const files: readonly (readonly [from: string, to: string, mode: number])[] = [
   ['packaging/deb/copyright', 'usr/share/doc/berth/copyright', 0o644],
   [nodeLicense, 'usr/share/doc/berth/LICENSE.node', 0o644],
   ['dbus/org.berth.App1.xml', 'usr/share/dbus-1/interfaces/org.berth.App1.xml', 0o644],
-  ...['operations', 'package', 'updates', 'factory', 'supervision', 'app-bus', 'networks', 'bus-names', 'rights'].map((page) => [`docs/${page}.md`, `usr/share/doc/berth/${page}.md`, 0o644] as const),
+  ...['operations', 'package', 'updates', 'factory', 'supervision', 'app-bus', 'networks', 'bus-names', 'storage', 'rights'].map((page) => [`docs/${page}.md`, `usr/share/doc/berth/${page}.md`, 0o644] as const),
 ];
 const scripts = ['postinst', 'prerm', 'postrm'];
 const conffiles = files.map(([, to]) => to).filter((path) => path.startsWith('etc/'));

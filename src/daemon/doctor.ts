@@ -40,6 +40,7 @@ export async function examineHost(context: DoctorContext): Promise<DoctorReport>
       await program('xz', 'xz', 'install xz-utils; packages with data.tar.xz cannot be read without it'),
       disk('disk', context.root, 64 * 1024 * 1024),
       disk('run', context.run, 4 * 1024 * 1024),
+      dataLimits(context.root),
       policy(context.policy),
       ...examineTrust(context.trust),
       clock(context.now, context.trust.time),
@@ -124,6 +125,13 @@ function examineTrust({ authorities, allowUnsigned, statuses }: DoctorContext['t
   if (allowUnsigned) return [{ name: 'trust', outcome: 'warning', found: 'packages that nobody has signed are taken: a device for development', advice: 'take allow-unsigned out of berthd.yaml before it is used for more' }, ...faults];
   if (good.length > 0) return [ok('trust', `signed packages only, by ${good.map(({ name }) => name).join(', ')}`), ...faults];
   return [{ name: 'trust', outcome: 'warning', found: `no authority in ${authorities}: no package can be installed`, advice: 'add one: berth authority add FILE' }, ...faults];
+}
+
+/** How limits of data are kept, and what of the disk apps cannot reach whatever they do (docs/storage.md). */
+function dataLimits(root: string): DoctorCheck {
+  const { bfree, bavail, bsize } = statfsSync(root);
+  const forRoot = (bfree - bavail) * bsize;
+  return ok('data limits', `kept by measuring; ${forRoot === 0 ? 'no room of the disk is' : `${formatSize(forRoot)} of the disk are`} reserved for root`);
 }
 
 function clock(now: number, { now: bound, isKnown }: TrustedTime): DoctorCheck {
