@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { ErrorBody } from '../src/lib/errors.ts';
 import { run } from '../src/lib/process.ts';
@@ -238,4 +238,13 @@ test('a clock that is behind what is known is told', limit, async (t) => {
   await on.daemon.start();
   assert.match((await on.daemon.berth('doctor')).stdout, /although .* is over/);
   await on.takes(await pack('web', '1.0', 'acme'));
+});
+
+test('packages of a compressed archive, and of one that is sent as several files, are judged as they lie there', limit, async (t) => {
+  const on = await device(t);
+  const files = [await pack('web', '1.0', 'acme'), await pack('broker', '1.0', 'acme')];
+  const archive = join(shelf, 'both.tar.gz');
+  assert.equal((await run('tar', ['-czf', archive, ...files.flatMap((file) => ['-C', join(file, '..'), basename(file)])])).code, 0);
+  await on.takes(archive);
+  assert.deepEqual((await on.daemon.json<{ apps: AppStatus[] }>('ps')).apps.map(({ name, authority }) => [name, authority]), [['broker', 'acme'], ['web', 'acme']]);
 });

@@ -52,7 +52,8 @@ async function pack(stage: Stage, folders: ReadonlyMap<string, string>): Promise
 
 async function startDaemon(stage: Stage): Promise<void> {
   tell(`berthd supervises the apps. This one has a root of its own and knows nothing
-        of another on this machine.`);
+        of another on this machine. It takes packages that nobody has signed, as a device
+        for development does; berth marks each of them.`);
   process.stdout.write(`\n$ berthd --root ${place.root} --run ${place.run} \\\n         --config ${place.config}\n`);
   await stage.startBerthd();
   await stage.must('doctor');

@@ -27,6 +27,7 @@ export class Gatekeeper {
   readonly #admit: (admission: Admission) => Terms | Promise<Terms>;
   readonly #trust: TrustPolicy | undefined;
   readonly #admitted: Admission[] = [];
+  readonly #terms: Terms[] = [];
   #refusal: BerthError | undefined;
 
   constructor(trust: TrustPolicy | undefined, admit: (admission: Admission) => Terms | Promise<Terms>) {
@@ -56,6 +57,11 @@ export class Gatekeeper {
     return { ...report, packages: report.packages.map((found, index) => ({ ...found, report: { ...found.report, vouched: this.#admitted[index]!.vouched } })) };
   }
 
+  /** On what terms the package of this number was let in. */
+  terms(index: number): Terms {
+    return this.#terms[index]!;
+  }
+
   /** Whatever the other side made of it. @throws BerthError what a package was refused with */
   requireNoRefusal(): void {
     if (this.#refusal !== undefined) throw this.#refusal;
@@ -73,6 +79,7 @@ export class Gatekeeper {
     try {
       const terms = await this.#admit(admission);
       this.#admitted.push(admission);
+      this.#terms.push(terms);
       return { terms };
     } catch (error) {
       this.#refusal ??= asBerthError(error);

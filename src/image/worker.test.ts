@@ -6,6 +6,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { after, test } from 'node:test';
 import { BerthError } from '../lib/errors.ts';
 import { arArchive, berthMembers, classicPackage, dir, smallLimits, tinyControl } from './test-fixtures.ts';
+import type { TrustPolicy } from '../trust/index.ts';
 import { unpackPayloadInChild, type UnpackPayloadOptions, type WorkerCommand } from './worker.ts';
 import { unpackPayload } from './payload.ts';
 
@@ -134,4 +135,26 @@ test('a child that gives another package than was let in, or says what it must n
     throw new BerthError('untrusted', 'not welcome');
   };
   await assert.rejects(from(asks(claim) + answers([report]), { admit }), { code: 'untrusted' });
+});
+
+test('what a child says of packages that come after it has decompressed something is looked at again', async () => {
+  const vouched = { authority: 'acme', signers: [{ authority: 'acme', subject: 'CN=Acme', fingerprint: 'a'.repeat(64), algorithm: 'ed25519', expiresAt: 1 }] };
+  const claim = (name: string): object => ({ digest: `sha256:${'a'.repeat(64)}`, name, version: '1.0', vouched });
+  const report = (name: string): object => ({ digest: `sha256:${'a'.repeat(64)}`, control: tinyControl.replace('demo', name), manifestGiven: true, packageBytes: 1, unpackedBytes: 1, entries: 1, files: 1, compression: 'gz', warnings: [], scripts: [], hasRootfs: true });
+  const saying = (...names: readonly string[]): WorkerCommand => script(`${fake}
+    ${names.map((name) => `sendMessageSync(3, ${JSON.stringify(claim(name))}); receiveMessageSync(3, 1e6);`).join('\n')}
+    console.log(${JSON.stringify(JSON.stringify({ payload: { kind: 'archive', bytes: 1, packages: names.map((name) => ({ name, report: report(name) })) } }))});`);
+  const trust: TrustPolicy = {
+    authorities: [{ name: 'acme', certificates: [], apps: ['demo', 'second'], countersigners: [], crls: [], witnesses: [], successors: [] }],
+    allowUnsigned: false, recalls: [], time: { now: 0, isKnown: true }, unknownTime: 'lenient',
+  };
+  // Nothing was decompressed before the gate of the first package, if it is no archive in a compression.
+  assert.equal((await run(Readable.from([good]), { worker: saying('demo'), trust }).report).packages.length, 1);
+  for (const [names, source] of [[['demo', 'second'], good], [['demo'], Buffer.from('compressed')]] as const) {
+    const { target, report: found } = run(Readable.from([source]), { worker: saying(...names), trust });
+    await assert.rejects(found, (error: unknown) => error instanceof BerthError && error.code === 'internal' && /is not what was let in/.test(error.message));
+    assert.deepEqual(readdirSync(target), []);
+  }
+  // Nor can it say that an authority vouches for an app that this one may not sign, or that nobody need vouch for it.
+  await assert.rejects(run(Readable.from([good]), { worker: saying('bank'), trust }).report, { code: 'internal' });
 });

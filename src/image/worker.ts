@@ -13,6 +13,7 @@ import { parseControl } from './control.ts';
 import { gateDescriptor, Gatekeeper } from './gatekeeper.ts';
 import { maxToldBytes, packageDirectory } from './payload.ts';
 import { takeOver } from './take-over.ts';
+import { arMagic, lookAgain } from './second-look.ts';
 import type { PackageLimits, PackageReport, PayloadReport } from './types.ts';
 
 /** How to start the program that calls `unpackWorkerMain`. */
@@ -89,10 +90,18 @@ export async function unpackPayloadInChild(source: Readable, target: string | un
   const gatekeeper = new Gatekeeper(trust, admit);
   const job = { limits, ...(target === undefined ? {} : { target }), ...(trust === undefined ? {} : { trust }) };
   try {
-    const said = await converse(child, source, options, async () => gatekeeper.serve(child.stdio[gateDescriptor] as Duplex, job));
+    let start = Buffer.alloc(0);
+    const onChunk = (chunk: Uint8Array): void => {
+      if (start.length < arMagic.length) start = Buffer.concat([start, chunk]).subarray(0, arMagic.length);
+    };
+    const said = await converse(child, source, { ...options, onChunk }, async () => gatekeeper.serve(child.stdio[gateDescriptor] as Duplex, job));
     gatekeeper.requireNoRefusal();
     const report = gatekeeper.hold(payloadFrom(said, target));
     if (target !== undefined && worker.user !== undefined) takeOver(target, report.packages.length);
+    for (const [index, found] of report.packages.entries()) {
+      const comesFirst = index === 0 && start.equals(arMagic);
+      if (trust !== undefined && !comesFirst) await lookAgain(found, { policy: trust, limits, idBase: gatekeeper.terms(index).idBase });
+    }
     return report;
   } catch (error) {
     if (target !== undefined) await emptyDirectory(target);
@@ -101,7 +110,7 @@ export async function unpackPayloadInChild(source: Readable, target: string | un
 }
 
 /** Feeds the child and waits until it is gone. Gives what it said. */
-async function converse(child: Child, source: Readable, { signal, onProgress }: UnpackPayloadOptions, serveGate: () => Promise<void>): Promise<string> {
+async function converse(child: Child, source: Readable, { signal, onProgress, onChunk }: UnpackPayloadOptions & { readonly onChunk: (chunk: Uint8Array) => void }, serveGate: () => Promise<void>): Promise<string> {
   let bytes = 0;
   let failure: BerthError | undefined;
   const fail = (error: BerthError): void => {
@@ -111,6 +120,7 @@ async function converse(child: Child, source: Readable, { signal, onProgress }: 
   const onAbort = (): void => fail(new BerthError('cancelled', 'unpacking was cancelled'));
   const onData = (chunk: Uint8Array): void => {
     bytes += chunk.length;
+    onChunk(chunk);
     onProgress?.(bytes);
   };
   const stdout = collect(child.stdout, maxAnswerBytes);
