@@ -31,7 +31,8 @@ function keeper(version: string, { work = 'sleep 1000', ...more }: Omit<PackageO
 const fillsDisk = 'dd if=/dev/zero of=/data/fill bs=4096';
 
 async function startDevice(t: TestContext, daemon: TestDaemonOptions = {}): Promise<UpdateDevice> {
-  const config = 'updates:\n  trial-uptime: 100ms\n  trial-deadline: 20s\n  retain: 0\n';
+  // Without a reserve: that an app is ended which fills the disk has tests of its own, and would come at another moment in every run.
+  const config = 'updates:\n  trial-uptime: 100ms\n  trial-deadline: 20s\n  retain: 0\nstorage:\n  reserve: 0\n';
   const device = new UpdateDevice(await startBerthd(t, { config, ...daemon }), shelf);
   await device.beginBeside();
   return device;
