@@ -179,6 +179,13 @@ test('the filter is within the limits of its app, has no rights, and ends with i
   });
 });
 
+test('an app with names cannot start where the relay does not run', options, async (t) => {
+  const bus = new SystemBus(t);
+  await bus.start([]);
+  await using bench = await RuntimeBench.open({ bus: { address: bus.address, user: account.user, relay: ['false'] } });
+  await assert.rejects(bench.start('true', { busNames: [{ name: 'org.example.Clock', access: 'talk' }] }), /the relay to the system bus does not run as nobody: false/);
+});
+
 test('an app with names cannot start where the account is missing, and is told what to do', options, async () => {
   await using bench = await RuntimeBench.open({ bus: { address: 'unix:path=/nowhere', user: 'berth-test-nobody', relay: ['false'] } });
   await assert.rejects(bench.start('true', { busNames: [{ name: 'org.example.Clock', access: 'talk' }] }), /demo cannot be started: there is no user "berth-test-nobody".*useradd/);

@@ -70,6 +70,8 @@ test('measuring takes a tenth of the time at most', () => {
   const slow: DataState = { ...within, at: 0, costMs: 1000 };
   assert.equal(isDue(slow, 8999, { instance: 'i', limitBytes: 64 * MiB, writtenBytes: 1e9 }), false);
   assert.equal(isDue(slow, 9000, { instance: 'i', limitBytes: 64 * MiB, writtenBytes: 1e9 }), true);
+  const unlimited = { instance: 'i', writtenBytes: 0 };
+  assert.deepEqual([isDue(slow, 8999, unlimited, true), isDue(slow, 9000, unlimited, true), isDue(slow, 9000, unlimited)], [false, true, false]);
 });
 
 test('of a full disk the app is to blame whose data has grown most since there was room, unless none has', () => {

@@ -50,10 +50,20 @@ export interface Measurement {
   readonly roomy: boolean;
 }
 
-/** Whether an app's data is to be measured now. */
-export function isDue(state: DataState | undefined, now: number, { instance, limitBytes, writtenBytes }: Pick<Measurement, 'instance' | 'limitBytes' | 'writtenBytes'>): boolean {
+/** Measuring it again now does not take more than a tenth of the time. */
+function isRested({ at, costMs }: DataState, now: number): boolean {
+  return now - at >= restPerCost * costMs;
+}
+
+/**
+ * Whether an app's data is to be measured now.
+ * @param short the file system has hardly any room left: whoever takes it is to be found
+ */
+export function isDue(state: DataState | undefined, now: number, { instance, limitBytes, writtenBytes }: Pick<Measurement, 'instance' | 'limitBytes' | 'writtenBytes'>, short = false): boolean {
   if (state?.instance !== instance) return true;
-  if (limitBytes === undefined || now - state.at < restPerCost * state.costMs) return false;
+  if (!isRested(state, now)) return false;
+  if (short) return true;
+  if (limitBytes === undefined) return false;
   if (now - state.at >= (state.grace === undefined ? measureAgainMs : measureInGraceMs) || state.limitBytes !== limitBytes) return true;
   const most = state.grace?.bytes ?? limitBytes;
   return writtenBytes - state.writtenBytes >= Math.max((most - state.usedBytes) / 2, slackBytes);

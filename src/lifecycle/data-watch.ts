@@ -108,7 +108,7 @@ export class DataWatch {
     const short = isShort(room, reserve);
     for (const holder of holders) {
       const state = this.#states.get(holder.app);
-      if (!short && !isDue(state, this.#options.clock.monotonic(), { ...holder, writtenBytes: this.#writtenBytes })) continue;
+      if (!isDue(state, this.#options.clock.monotonic(), { ...holder, writtenBytes: this.#writtenBytes }, short)) continue;
       await this.#measure(holder, isRoomy(room, reserve));
     }
     if (short) this.#relieve(holders, reserve);

@@ -1,4 +1,4 @@
-import { chownSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../lib/clock.ts';
 import { removeTree, replaceFileSync } from '../../lib/durable.ts';
@@ -39,6 +39,8 @@ const addressVariable = `DBUS_SYSTEM_BUS_ADDRESS=unix:path=${containerDirectory}
 /** How often it is looked whether a process has made its socket, and for how long at most; milliseconds. */
 const askMs = 5;
 const patienceMs = 10_000;
+/** Starts of the relay until it is given up. */
+const relayTries = 3;
 
 /** The filter of an instance; kept in its bundle, for the next daemon. */
 interface FilterRecord {
@@ -141,37 +143,40 @@ export class BusNames {
     const record: FilterRecord = { app, names, process };
     this.#filters.set(id, record);
     replaceFileSync(bundleFiles(places, id).busFilter, JSON.stringify(record), 0o600);
-    await this.#appears(join(this.#directory(id), 'filter'), () => isAlive(process), `${filter} does not run: it ended at once`);
+    if (!(await this.#appears(join(this.#directory(id), 'filter'), () => isAlive(process)))) throw new BerthError('unavailable', `${filter} does not run as ${account}`);
   }
 
   /** The relay is there and serves an instance. */
   async #ensureRelay(id: string): Promise<void> {
-    await this.#startRelay();
     const front = join(this.#directory(id), 'front/system_bus_socket');
-    const start = this.#tools.clock.monotonic();
-    while (!existsSync(front)) {
-      if (this.#tools.clock.monotonic() - start > patienceMs) throw new BerthError('timeout', 'the relay to the system bus does not come up');
-      // One that was about to end, since there was nothing to serve, is started again.
-      await this.#startRelay();
-      await this.#tools.clock.sleep(askMs);
+    // One that was about to end, since there was nothing to serve, is started again.
+    for (let tries = 0; tries < relayTries; tries += 1) {
+      const relay = await this.#startRelay();
+      if (await this.#appears(front, () => isAlive(relay))) return;
     }
+    throw new BerthError('unavailable', `the relay to the system bus does not run as ${this.#options.user}: ${this.#options.relay.join(' ')}`);
   }
 
-  async #startRelay(): Promise<void> {
+  /** Gives the one that runs, or starts it. */
+  async #startRelay(): Promise<ProcessIdentity> {
     const { places } = this.#tools;
     const text = readIfThere(places.busRelay);
-    if (text !== undefined && isAlive(JSON.parse(text) as ProcessIdentity)) return;
+    const known = text === undefined ? undefined : (JSON.parse(text) as ProcessIdentity);
+    if (known !== undefined && isAlive(known)) return known;
     const { user } = await busNamesReadiness(this.#options.user);
     const process = await startDetached(this.#options.relay, places.busNames, user, () => undefined);
-    writeFileSync(places.busRelay, JSON.stringify(process), { mode: 0o600 });
+    replaceFileSync(places.busRelay, JSON.stringify(process), 0o600);
+    return process;
   }
 
-  async #appears(path: string, isComing: () => boolean, otherwise: string): Promise<void> {
+  /** False if whoever is to make it is gone, or takes too long. */
+  async #appears(path: string, isComing: () => boolean): Promise<boolean> {
     const start = this.#tools.clock.monotonic();
     while (!existsSync(path)) {
-      if (!isComing() || this.#tools.clock.monotonic() - start > patienceMs) throw new BerthError('unavailable', otherwise);
+      if (!isComing() || this.#tools.clock.monotonic() - start > patienceMs) return false;
       await this.#tools.clock.sleep(askMs);
     }
+    return true;
   }
 
   #watch(): void {
