@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { asBerthError, errorTable } from '../lib/errors.ts';
@@ -67,7 +68,7 @@ async function main(args: readonly string[]): Promise<void> {
   const stop = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
   });
-  const daemon = await startDaemon({ config, version, workers: workerPrograms(process.argv[1]!), journal });
+  const daemon = await startDaemon({ config, version, workers: workerPrograms(realpathSync(process.argv[1]!)), journal });
   journal('notice', `berthd ${version} is ready`);
   await Promise.race([daemon.booted, stop]);
   journal('notice', `berthd ends on ${await stop}; the apps go on`);
