@@ -187,8 +187,8 @@ test('show tells of a trial under way only', () => {
 
 test('a plan names all that would happen, and what is short in red', () => {
   const text = renderPlan(plan, plain);
-  assert.match(text, /^web +1\.0 +2\.0 +5\.0 MiB +copy of 3\.0 MiB +up 10s, healthy, confirms itself$/m);
-  assert.match(text, /^new +- +0\.1 +is there +- +-$/m);
+  assert.match(text, /^web +1\.0 +2\.0 +nobody +5\.0 MiB +copy of 3\.0 MiB +up 10s, healthy, confirms itself$/m);
+  assert.match(text, /^new +- +0\.1 +nobody +is there +- +-$/m);
   assert.match(text, /^Migrated +web: \/bin\/migrate --all$/m);
   assert.match(text, /^Deleted +web 0\.9 \(4\.0 MiB\)$/m);
   assert.match(text, /^Space +8\.0 MiB needed, 1\.0 GiB free$/m);

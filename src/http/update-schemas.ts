@@ -49,6 +49,7 @@ const plannedApp = v.object({
   app: v.string(),
   from: v.exactOptional(versioned),
   to: versioned,
+  authority,
   imageBytes: v.pipe(v.number(), v.integer(), v.description('0 if the image is there already')),
   imageInodes: count,
   stop: v.pipe(v.boolean(), v.description('it runs now and is stopped')),

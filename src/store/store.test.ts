@@ -323,3 +323,44 @@ test('what a removed app may have left outside the store is known until it is cl
   await install(store, image('other', '1'));
   assert.deepEqual(store.leavings(), []);
 });
+
+test('an app belongs to an authority from its commit on, also when it is removed and purged', async (t) => {
+  const { store, reopen } = open(t);
+  const signed: ImageRow = { ...image('web', '1.0'), signed: true, authority: 'acme', signers: [{ authority: 'acme', subject: 'CN=Acme', fingerprint: 'ab', algorithm: 'ed25519', expiresAt: 9 }] };
+  const id = await name(store, signed);
+  assert.equal(store.trust.owner('web'), undefined);
+  store.book.switchOver(id, 7, { end, keep: 0 });
+  assert.deepEqual(store.image(signed.digest), signed);
+  store.commitRemove('web', { purge: true });
+  store.dropKeptData('web');
+  const again = reopen();
+  assert.deepEqual([...again.trust.owners()], [['web', 'acme']]);
+  again.trust.handOver('web', 'globex');
+  assert.equal(again.trust.owner('web'), 'globex');
+  again.trust.handOver('web', undefined);
+  assert.equal(again.trust.owner('web'), undefined);
+});
+
+test('that somebody vouches for an image which is there is noted, that nobody does is not', async (t) => {
+  const { store } = open(t);
+  const plain = image('web', '1.0');
+  const signed: ImageRow = { ...plain, signed: true, authority: 'acme' };
+  await install(store, plain);
+  await install(store, signed);
+  assert.equal(store.image(plain.digest)?.authority, 'acme');
+  await install(store, plain);
+  assert.equal(store.image(plain.digest)?.authority, 'acme');
+});
+
+test('a list of recalls takes the place of the one before, and the known time never runs backwards', (t) => {
+  const { store, reopen } = open(t);
+  store.trust.takeRecallList({ authority: 'acme', sequence: 1, recalls: [{ authority: 'acme', app: 'web', reason: 'leaks' }] });
+  store.trust.takeRecallList({ authority: 'globex', sequence: 4, recalls: [{ authority: 'globex', app: 'other', reason: 'burns' }] });
+  store.trust.takeRecallList({ authority: 'acme', sequence: 2, recalls: [] });
+  store.trust.noteTime(2000);
+  store.trust.noteTime(1000);
+  const { trust } = reopen();
+  assert.deepEqual(trust.recallLists().map(({ authority, sequence }) => [authority, sequence]), [['acme', 2], ['globex', 4]]);
+  assert.deepEqual(trust.recalls().map(({ app }) => app), ['other']);
+  assert.equal(trust.lastTime(), 2000);
+});

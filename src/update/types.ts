@@ -99,6 +99,8 @@ export interface PlannedApp {
   /** What is there now; absent for a new app. */
   readonly from?: VersionedImage;
   readonly to: VersionedImage;
+  /** The authority that vouches for it; absent if it is unsigned. */
+  readonly authority?: string;
   /** Bytes and file-system entries that the new image takes; 0 if it is there already. */
   readonly imageBytes: number;
   readonly imageInodes: number;

@@ -139,7 +139,9 @@ export class UpdateRun {
     if (watch !== undefined) tried(watch);
     for (const { app, image } of members) {
       lifecycle.admit(app);
-      lifecycle.announce({ type: 'app.installed', app, message: `${app} ${candidates.get(app)!.image.version} was installed`, detail: { digest: image, update: this.id } });
+      const { version, authority } = candidates.get(app)!.image;
+      const message = `${app} ${version} was installed${authority === undefined ? ', unsigned' : ''}`;
+      lifecycle.announce({ type: 'app.installed', app, message, detail: { digest: image, update: this.id, ...(authority === undefined ? {} : { authority }) } });
     }
     this.enter('starting');
     await lifecycle.release(names);

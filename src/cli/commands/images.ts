@@ -25,7 +25,7 @@ export function renderImages(images: readonly Image[], surface: Surface): string
     span(shortDigest(image.digest)),
     span(formatSize(image.bytes)),
     span(String(image.entries)),
-    image.signed ? span('yes') : span('no', 'yellow'),
+    image.authority === undefined ? span('no', 'yellow') : span(`by ${image.authority}`),
     span(formatTime(image.addedAt)),
     image.apps.length === 0 ? none : span(image.apps.join(', ')),
   ]);
