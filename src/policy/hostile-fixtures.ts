@@ -218,6 +218,8 @@ const mounts: readonly Row[] = [
   ['a tmpfs of two sizes', mount({ destination: '/a', type: 'tmpfs', options: ['size=1m', 'size=900g'] }), refused('mounts[0]')],
   ['a tmpfs with set-user bits', mount({ destination: '/a', type: 'tmpfs', options: ['mode=6777'] }), refused('mounts[0]')],
   ['shared memory that is too large', mount({ destination: '/dev/shm', type: 'tmpfs', source: 'shm', options: ['size=1g'] }), refused('mounts[0]')],
+  ['shared memory without a bound', mount({ destination: '/dev/shm', type: 'tmpfs', source: 'shm', options: ['size=0'] }), refused('mounts[0]')],
+  ['a /tmp without a bound, said last', mount({ destination: '/tmp', type: 'tmpfs', source: 'tmpfs', options: ['size=1m', 'size=0k'] }), refused('mounts[0]')],
   ['a tmpfs for everyone', mount({ destination: '/var/tmp', type: 'tmpfs', options: ['mode=1777', 'size=1m'] }), 'harmless'],
   ['mounts that are an object', { mounts: { 0: { destination: '/host' } } }, malformed('mounts is not an array')],
   ['a mount that is a text', mount('/etc:/host'), malformed('mounts[0] is not an object')],

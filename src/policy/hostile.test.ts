@@ -102,7 +102,7 @@ function requireOwnMounts(mounts: readonly Mount[]): void {
     if (type === 'bind') assert.equal(source, '/run/berth/apps/demo', destination);
     else assert.match(type, /^(proc|tmpfs|devpts|mqueue|sysfs)$/);
     assert.equal(options.includes('nosuid'), true, destination);
-    if (type === 'tmpfs') assert.match(options.join(','), /size=\d+/);
+    if (type === 'tmpfs') assert.match(options.join(','), /size=[1-9]\d*/);
     if (type === 'sysfs') assert.equal(options.includes('ro'), true);
     if (destination !== '/dev') assert.equal(type === 'devpts' || options.includes('nodev'), true, destination);
     assert.equal(options.some((option) => /shared|slave|idmap|^(suid|dev)$/.test(option)), false, destination);

@@ -4,8 +4,8 @@ import type { Decisions } from './decisions.ts';
 import { grantHostPath, hostPathMount } from './host-paths.ts';
 import { busDirectory, limits, standardMounts, type Mount } from './profile.ts';
 import type { Request } from './request.ts';
-import { grantTmpfs, sizeOf } from './tmpfs.ts';
 import type { HostPathGrant } from './rights.ts';
+import { grantSize, grantTmpfs } from './tmpfs.ts';
 import type { GrantContext } from './types.ts';
 
 /** Where exports and imports appear in a container. */
@@ -97,9 +97,8 @@ function grantMount(request: Request, index: number, { context, sizes, taken, ho
   const standard = standardTypes.get(destination);
   if (standard?.includes(type) === true) {
     judgeOptions(request, options, (option) => ofStandard.test(option) && !(option === 'rw' && readOnly.has(destination)), decide);
-    const bytes = sized.has(destination) ? sizeOf(options) : undefined;
-    if (bytes !== undefined && bytes > rights.tmpfs) decide.limited(request.path, request.all, `its size is more than the ${rights.tmpfs} bytes of the rights (rights: tmpfs)`, rights.tmpfs);
-    if (bytes !== undefined) sizes.set(destination, Math.min(bytes, rights.tmpfs));
+    const bytes = sized.has(destination) ? grantSize(request, options, rights, decide) : undefined;
+    if (bytes !== undefined) sizes.set(destination, bytes);
     return undefined;
   }
   if (type !== 'tmpfs') return refuse(`a mount of type "${type}" at ${destination}: only tmpfs is granted`);

@@ -87,6 +87,8 @@ for (const [what, text, message] of [
   ['a size that is none', 'apps: [a]\nrights: { memory: much }\n', /rights\.memory: much is not a size/],
   ['a sysctl of the host', 'apps: [a]\nrights: { sysctls: [kernel.panic] }\n', /rights\.sysctls\.0: not a sysctl/],
   ['a sysctl by way of a path', 'apps: [a]\nrights: { sysctls: [net/../kernel.panic] }\n', /rights\.sysctls\.0: not a sysctl/],
+  ['a tmpfs without a bound', 'apps: [a]\nrights: { tmpfs: 0 }\n', /rights\.tmpfs: less than 4096 bytes/],
+  ['no bandwidth at all', 'apps: [a]\nrights: { bandwidth: { in: 0bit } }\n', /rights\.bandwidth\.in: less than 8kbit/],
   ['a relative host path', 'apps: [a]\nrights: { host-paths: [{ path: ../etc }] }\n', /rights\.host-paths\.0\.path: not a plain absolute path/],
   ['a path to degrade that is none', `apps: [a]\ndegrade: ['["\\q"]']\n`, /bad\.yaml: degrade/],
   ['a fault in its second document', 'apps: [a]\n---\napps: []\n', /bad\.yaml \(document 2\): apps: /],

@@ -15,6 +15,8 @@ const ports = field(v.string(), (value) => (parsePortRange(value, 'ports'), valu
 const destination = field(v.string(), (value) => (parseDestination(value, 'outbound'), value));
 const hostPath = v.pipe(v.string(), v.check((path) => path === '/' || isPlainAbsolutePath(path), 'not a plain absolute path'));
 const busName = v.pipe(v.string(), v.regex(/^[A-Za-z_-][\w-]*(\.[A-Za-z_-][\w-]*)+(\.\*)?$/, 'not a well-known name of D-Bus, such as org.example.Clock or org.example.*'));
+/** The least that the kernel's queues can hold an app to. */
+const bandwidth = v.pipe(rate, v.minValue(8000, 'less than 8kbit'));
 const sysctl = v.pipe(v.string(), v.check(isOwnSysctl, 'not a sysctl that a container has for itself (net.*, kernel.msg*, kernel.shm*, kernel.sem, fs.mqueue.*)'));
 
 /** Rights in the words of `policy.d/*.yaml` and `authorities.d/*.yaml`. */
@@ -34,12 +36,13 @@ export const rightsSchema = v.pipe(
       'write-operations': v.optional(count),
     })),
     'rlimits': v.optional(v.record(resourceLimit, amount)),
-    'tmpfs': v.optional(size),
+    // 0 would be no limit to the kernel.
+    'tmpfs': v.optional(v.pipe(size, v.minValue(4096, 'less than 4096 bytes'))),
     'data': v.optional(size),
     'networks': v.optional(v.array(v.picklist(networkModes))),
     'ports': v.optional(v.array(ports)),
     'outbound': v.optional(v.array(destination)),
-    'bandwidth': v.optional(v.strictObject({ in: v.optional(rate), out: v.optional(rate) })),
+    'bandwidth': v.optional(v.strictObject({ in: v.optional(bandwidth), out: v.optional(bandwidth) })),
     'devices': v.optional(v.array(text)),
     'host-paths': v.optional(v.array(v.strictObject({ path: hostPath, access: v.optional(v.picklist(['read', 'write']), 'read') }))),
     'bus-names': v.optional(v.array(v.strictObject({ name: busName, access: v.optional(v.picklist(['talk', 'own']), 'talk') }))),
