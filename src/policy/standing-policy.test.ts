@@ -10,6 +10,7 @@ class Bench {
   readonly told: string[] = [];
   kept: string | undefined;
   writes = 0;
+  isFull = false;
 
   constructor(t: TestContext) {
     t.after(() => { rmSync(this.directory, { recursive: true }); });
@@ -23,6 +24,7 @@ class Bench {
     const memory = {
       read: () => this.kept,
       write: (text: string) => {
+        if (this.isFull) throw new Error('no room');
         this.kept = text;
         this.writes += 1;
       },
@@ -64,4 +66,16 @@ test('where a policy was never read nothing starts by a broken one', async (t) =
   bench.write('[');
   const policy = await bench.open();
   assert.throws(() => policy.forStart(), { code: 'usage', message: /^nothing starts before/ });
+});
+
+test('rules that cannot be kept count all the same, and are kept later', async (t) => {
+  const bench = new Bench(t);
+  bench.isFull = true;
+  bench.write('apps: [web]\n');
+  const policy = await bench.open();
+  assert.equal(apps(policy.forInstall()), 'web');
+  assert.match(bench.told[0]!, /could not be kept.*no room/);
+  bench.isFull = false;
+  assert.equal(apps(policy.forStart()), 'web');
+  assert.match(bench.kept!, /web/);
 });

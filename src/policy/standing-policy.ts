@@ -58,20 +58,33 @@ export class StandingPolicy {
 
   /** Reads the files again if they have changed. */
   #look(): void {
-    const { directory, memory, journal } = this.#options;
+    const { directory, journal } = this.#options;
     try {
       const fingerprint = policyFingerprint(directory);
       if (fingerprint === this.#fingerprint) return;
       // Taken before reading: what changes meanwhile is read again the next time.
       this.#fingerprint = fingerprint;
-      const rules = readPolicyRules(directory, this.#yaml);
-      const text = JSON.stringify(rules);
-      if (text !== memory.read()) memory.write(text);
-      [this.#rules, this.#fault] = [rules, undefined];
+      this.#rules = readPolicyRules(directory, this.#yaml);
+      this.#fault = undefined;
+      this.#keep(this.#rules);
     } catch (error) {
       const fault = asBerthError(error);
       if (fault.message !== this.#fault?.message) journal('warning', `the policy counts as it was before: ${fault.message}`);
       this.#fault = fault;
+      // A file with a fault is read again when it changes; one that could not be read may be there the next time.
+      if (fault.code !== 'usage') this.#fingerprint = undefined;
+    }
+  }
+
+  /** Rules that cannot be kept, as on a full disk, count all the same; the next question tries again. */
+  #keep(rules: readonly PolicyRule[]): void {
+    const { memory, journal } = this.#options;
+    const text = JSON.stringify(rules);
+    try {
+      if (text !== memory.read()) memory.write(text);
+    } catch (error) {
+      journal('warning', `the policy counts, but could not be kept for a time when its files are broken: ${asBerthError(error).message}`);
+      this.#fingerprint = undefined;
     }
   }
 }
