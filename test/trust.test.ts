@@ -115,6 +115,8 @@ test('an app belongs to who signed it first, also when it was removed and purged
   await on.refuses('untrusted', /belongs to authority acme/, 'install', foreign);
   await on.takes(second, '--now');
   await on.refuses('not_found', /no authority of this device is named "nobody"/, 'authority', 'hand-over', 'web', 'nobody');
+  await on.refuses('conflict', /globex may not sign broker; add it to `apps` in globex\.yaml first/, 'authority', 'hand-over', 'broker', 'globex');
+  await on.refuses('not_found', /there is no file nothing\.recalls/, 'authority', 'recall', 'nothing.recalls');
   await on.daemon.json('authority', 'hand-over', 'web', 'globex');
   await on.daemon.json('remove', 'web', '--purge');
   await on.refuses('untrusted', /belongs to authority globex/, 'install', await pack('web', '5.0', 'acme'));

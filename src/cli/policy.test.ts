@@ -86,6 +86,12 @@ test('the table tells field, asked, granted and why', async () => {
   assert.match(out, /web is refused for one field\. Its rights come from the default rights/);
 });
 
+test('what is granted as asked and what is granted less are told apart', async () => {
+  assert.match((await berth('policy', 'check', plain, '--policy', join(directory, 'policy.d'))).out, /web is granted what it asks for\. Its rights come from large\.yaml/);
+  await folder('less.d', { 'less.yaml': 'apps: [web]\ndegrade: true\n' });
+  assert.match((await berth('policy', 'check', plain, '--policy', join(directory, 'less.d'))).out, /web is taken, with less than it asks for in one field\./);
+});
+
 test('files of this machine and the device cannot both decide', async () => {
   assert.equal((await berth('policy', 'check', plain, '--device', '--policy', directory)).status, 2);
   assert.equal((await berth('policy', 'grant', plain)).status, 2);

@@ -40,6 +40,11 @@ test('the bound of an authority cuts the rights of a rule, and never adds to the
   assert.match(origin, /a\.yaml.*bound/);
 });
 
+test('that an authority is gone is told where the rights come from', () => {
+  const { origin } = entitle({ rules: [rule('a.yaml', ['*'], {})], allowUnsigned: false }, { ...subject, bound: defaultRights });
+  assert.match(origin, /a\.yaml, but no more than the default rights, since the file of its authority is gone/);
+});
+
 test('a bound that names destinations does not open those that are not public', () => {
   const reach = (rights: Rights): readonly string[] | undefined => entitle({ rules: [rule('a.yaml', ['*'], rights)], allowUnsigned: false }, { ...subject, bound: { outbound: ['10.0.0.0/8', '8.8.8.8'] } }).rights.outbound;
   assert.deepEqual(reach({}), ['8.8.8.8']);

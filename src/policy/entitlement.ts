@@ -29,7 +29,12 @@ export function entitle(policy: Policy, { app, signed, bound }: Subject): Entitl
   const said = withDefaults(rule?.rights ?? {});
   const origin = rule?.origin ?? `the default rights, since no rule of the policy names ${app}`;
   if (bound === undefined) return { rights: said, degrade: rule?.degrade ?? false, origin };
-  return { rights: meet(said, reachable(said, bound)) as EffectiveRights, degrade: rule?.degrade ?? false, origin: `${origin}, within the bound of its authority` };
+  return { rights: meet(said, reachable(said, bound)) as EffectiveRights, degrade: rule?.degrade ?? false, origin: `${origin}, ${limitOf(bound)}` };
+}
+
+function limitOf(bound: Rights): string {
+  if (bound === defaultRights) return 'but no more than the default rights, since the file of its authority is gone or cannot be read';
+  return 'within the bound of its authority';
 }
 
 function withDefaults(rights: Rights): EffectiveRights {

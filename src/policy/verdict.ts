@@ -12,7 +12,7 @@ const mostNamed = 50;
 export function requireGranted(app: string, decisions: readonly Decision[], origin: string): void {
   const refused = decisions.filter(({ verdict }) => verdict === 'refused');
   if (refused.length === 0) return;
-  const named = refused.slice(0, mostNamed).map(describeDecision).join('; ');
+  const named = byReason(refused.slice(0, mostNamed)).join('; ');
   const more = refused.length > mostNamed ? `; and ${refused.length - mostNamed} more` : '';
   throw new BerthError('denied', `${app} asks in its config.json for what it is not granted: ${named}${more}. Its rights come from ${origin}; docs/rights.md says how to change them`, { detail: { refused } });
 }
@@ -20,4 +20,10 @@ export function requireGranted(app: string, decisions: readonly Decision[], orig
 /** `PATH: why`. */
 export function describeDecision({ path, why }: Pick<Decision, 'path' | 'why'>): string {
   return `${path}: ${why ?? ''}`;
+}
+
+/** `PATH, PATH: why`: what has the same reason is told once, such as a capability that is asked for in five sets. */
+function byReason(decisions: readonly Decision[]): readonly string[] {
+  const groups = Map.groupBy(decisions, ({ why }) => why);
+  return [...groups].map(([why, of]) => describeDecision({ path: of.map(({ path }) => path).join(', '), ...(why === undefined ? {} : { why }) }));
 }

@@ -60,6 +60,10 @@ test('a signer with a certificate of a CA is vouched for by the authority that n
   assert.match(await refusal(claim(await signedBy(leaf)), policy([authority('acme', root)])), /no authority of this device stands behind it/);
 });
 
+test('a device that knows no authority says so', async () => {
+  assert.match(await refusal(claim(await signedBy(await party('acme'))), policy([])), /no authority of this device stands behind it; it knows none; put one into authorities\.d/);
+});
+
 test('publisher and countersigner', async () => {
   const [acme, shop] = [await party('acme'), await party('shop', { algorithm: 'ed25519' })];
   const authorities = [authority('acme', acme, { countersigners: [{ need: 1, of: ['shop'] }] }), authority('shop', shop, { apps: [] })];

@@ -112,11 +112,16 @@ class Hearing {
   #strangers(name: string): string {
     const known = this.#signers.map((signer) => {
       const by = this.#authorities.filter((one) => this.#standing(signer, one).knows).map(({ authority }) => `${authority.name} (which may sign ${authority.apps.join(', ') || 'no apps'})`);
-      return `${signer.what}, SHA-256 ${signer.certificate.fingerprint}: ${by.length === 0 ? 'no authority of this device stands behind it' : `authority ${by.join(', ')}`}`;
+      return `${signer.what}, certificate with SHA-256 ${signer.certificate.fingerprint}: ${by.length === 0 ? 'no authority of this device stands behind it' : `authority ${by.join(', ')}`}`;
     });
     const may = this.#claimants(name).map(({ authority }) => authority.name);
-    const who = may.length === 0 ? `no authority of this device may sign an app of this name; add it to \`apps\` of one in authorities.d` : `only ${may.join(', ')} may sign an app of this name`;
-    return `${known.join('; ')}; ${who}`;
+    return `${known.join('; ')}; ${this.#whoMay(may)}`;
+  }
+
+  #whoMay(names: readonly string[]): string {
+    if (names.length > 0) return `only ${names.join(', ')} may sign an app of this name`;
+    if (this.#authorities.length === 0) return 'it knows none; put one into authorities.d (`berth authority add`)';
+    return 'no authority of this device may sign an app of this name; add it to `apps` of one in authorities.d';
   }
 }
 

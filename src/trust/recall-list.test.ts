@@ -43,6 +43,7 @@ test('its sequence never goes back', async () => {
 
 test('a list by another signer, of an unknown authority, by an expired certificate, or changed', async () => {
   await assert.rejects(verify(await signed(await party('acme'))), { code: 'untrusted', message: /not a signer of that authority/ });
+  await assert.rejects(verify(Buffer.from(JSON.stringify(document))), { code: 'untrusted', message: /is not signed; sign it with `berth sign --recalls`/ });
   await assert.rejects(verify(await signed(acme, { authority: 'nobody' })), { code: 'untrusted', message: /no authority of this device/ });
   const old = await party('old', { to: -1 });
   await assert.rejects(verify(await signed(old), { authorities: [authority('acme', old)] }), { code: 'untrusted', message: /expired/ });

@@ -50,6 +50,8 @@ export interface RecallJudgement {
 }
 
 const what = 'the recall list';
+/** With which the document begins that was not signed. */
+const openingBrace = 0x7b;
 
 /**
  * A recall list: a CMS SignedData with the JSON document in it, by a signer of the authority that it names. An unknown
@@ -57,6 +59,7 @@ const what = 'the recall list';
  * @throws BerthError `untrusted`; `conflict` for one that is older than the one that is held
  */
 export function verifyRecallList(der: Uint8Array, { authorities, time, known }: RecallJudgement): RecallList {
+  if (der[0] === openingBrace) throw new BerthError('untrusted', `${what} is not signed; sign it with \`berth sign --recalls\``);
   const message = readSignedMessage(der, what);
   const { content } = message;
   if (content === undefined) throw new BerthError('untrusted', `${what} holds no content; sign it with the content in it (\`openssl cms -sign -nodetach\`)`);

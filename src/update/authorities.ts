@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { BerthError } from '../lib/errors.ts';
 import type { Lifecycle } from '../lifecycle/index.ts';
 import type { WritableStore } from '../store/index.ts';
-import { verifyRecallList, type Authority, type RecallList } from '../trust/index.ts';
+import { closeness, verifyRecallList, type Authority, type RecallList } from '../trust/index.ts';
 import type { TrustKeeper } from './trust-keeper.ts';
 
 /** An authority, as `berth authority list` shows it. */
@@ -39,7 +39,7 @@ export interface Authorities {
   list(): Promise<readonly AuthorityStatus[]>;
   /**
    * Hands an app over to an authority; to nobody without one: then it takes what may come in, unsigned packages too.
-   * @throws BerthError `not_found` for an authority that is not known here; `conflict` while the app is updated
+   * @throws BerthError `not_found` for an authority that is not known here; `conflict` for one that may not sign the app, or while that is updated
    */
   handOver(app: string, authority: string | undefined): Promise<void>;
   /**
@@ -65,9 +65,7 @@ export function openAuthorities({ store, trust, lifecycle, enforceRecalls }: Aut
     },
     handOver: async (app, authority) => {
       const { authorities } = await trust.files();
-      if (authority !== undefined && !authorities.some(({ name }) => name === authority)) {
-        throw new BerthError('not_found', `no authority of this device is named "${authority}"; \`berth authority list\` shows them`);
-      }
+      if (authority !== undefined) requireMaySign(authorities, authority, app);
       const update = store.book.underWay().find(({ id }) => store.book.members(id).some((member) => member.app === app));
       if (update !== undefined) throw new BerthError('conflict', `${app} is part of update ${update.id}; hand it over when that is over`);
       store.trust.handOver(app, authority);
@@ -86,6 +84,13 @@ export function openAuthorities({ store, trust, lifecycle, enforceRecalls }: Aut
       return { authority: list.authority, sequence: list.sequence, recalls: list.recalls.length, foreign: list.foreign, isNew };
     },
   };
+}
+
+/** Handed over to one that may not sign it, an app could not be updated by anybody. */
+function requireMaySign(authorities: readonly Authority[], name: string, app: string): void {
+  const authority = authorities.find((one) => one.name === name);
+  if (authority === undefined) throw new BerthError('not_found', `no authority of this device is named "${name}"; \`berth authority list\` shows them`);
+  if (closeness(authority.apps, app) < 0) throw new BerthError('conflict', `authority ${name} may not sign ${app}; add it to \`apps\` in ${name}.yaml first`);
 }
 
 function describeList({ authority, sequence, recalls }: RecallList): string {

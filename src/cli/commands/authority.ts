@@ -1,12 +1,13 @@
-import { createReadStream } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { replaceFileSync } from '../../lib/durable.ts';
 import { BerthError } from '../../lib/errors.ts';
+import type { AppStatus } from '../../lifecycle/index.ts';
 import type { AuthorityStatus, RecallsTaken } from '../../update/index.ts';
 import { usage } from '../arguments.ts';
 import type { Command, Context, Given } from '../command.ts';
 import { formatTime } from '../format.ts';
+import { openPayload } from '../payload.ts';
 import { render, span, type Span } from '../style.ts';
 import { renderTable, type Surface } from '../table.ts';
 
@@ -71,11 +72,14 @@ async function handOver({ client, result, colour }: Context, { flags }: Given, a
   if (flags.has('unsigned') === (authority !== undefined)) throw usage('give either an authority or --unsigned: whom the app is handed over to', authorityCommand);
   const document = await client.request('POST', `/apps/${encodeURIComponent(app)}/hand-over`, { authority });
   const to = authority === undefined ? 'nobody: it takes whatever this device takes' : `authority ${authority}`;
-  await result(document, () => `${render(span(`${app} belongs to ${to}`, 'yellow'), colour)}\n`);
+  const { apps } = await client.request<{ apps: readonly AppStatus[] }>('GET', '/apps');
+  const note = apps.some(({ name }) => name === app) ? '' : '; it is not installed now';
+  await result(document, () => `${render(span(`${app} belongs to ${to}${note}`, 'yellow'), colour)}\n`);
 }
 
-async function recall({ client, result, colour }: Context, file: string): Promise<void> {
-  for await (const taken of client.upload<RecallsTaken>('/recalls', {}, 'application/pkcs7-mime', createReadStream(file))) {
+async function recall({ client, io, result, colour }: Context, file: string): Promise<void> {
+  const { body } = await openPayload(file, io);
+  for await (const taken of client.upload<RecallsTaken>('/recalls', {}, 'application/pkcs7-mime', body)) {
     const { authority, sequence, recalls, foreign, isNew } = taken;
     const lines = [
       span(isNew ? `list ${sequence} of ${authority} recalls ${recalls === 1 ? '1 version' : `${recalls} versions`}; none of them runs` : `list ${sequence} of ${authority} was held already`, 'green'),
@@ -84,6 +88,15 @@ async function recall({ client, result, colour }: Context, file: string): Promis
     await result(taken, () => lines.map((line) => `${render(line, colour)}\n`).join(''));
   }
 }
+
+/** What may be done, and what it takes. */
+const forms: readonly { readonly name: string; readonly takes: string; readonly counts: readonly number[] }[] = [
+  { name: 'list', takes: '', counts: [0] },
+  { name: 'add', takes: 'FILE', counts: [1] },
+  { name: 'check', takes: 'FILE', counts: [1] },
+  { name: 'hand-over', takes: 'APP AUTHORITY, or APP --unsigned', counts: [1, 2] },
+  { name: 'recall', takes: 'FILE', counts: [1] },
+];
 
 export const authorityCommand: Command = {
   name: 'authority',
@@ -108,10 +121,9 @@ export const authorityCommand: Command = {
   ],
   run: async (context, given) => {
     const [action, ...what] = given.args;
-    const takes: Readonly<Record<string, readonly number[]>> = { list: [0], add: [1], check: [1], 'hand-over': [1, 2], recall: [1] };
-    const counts = takes[action ?? ''];
-    if (counts === undefined) throw usage(`there is no \`berth authority ${action}\`; there are ${Object.keys(takes).join(', ')}`, authorityCommand);
-    if (!counts.includes(what.length)) throw usage(`\`berth authority ${action}\` takes ${counts.join(' or ')} more, not ${what.length}`, authorityCommand);
+    const form = forms.find(({ name }) => name === action);
+    if (form === undefined) throw usage(`there is no \`berth authority ${action}\`; there are ${forms.map(({ name }) => name).join(', ')}`, authorityCommand);
+    if (!form.counts.includes(what.length)) throw usage(`it is \`berth authority ${[form.name, form.takes].join(' ').trim()}\``, authorityCommand);
     const [first = '', second] = what;
     if (action === 'list') await list(context);
     else if (action === 'add') await add(context, given, first);

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { BerthError } from '../../lib/errors.ts';
 import { openYaml } from '../../lib/yaml-file.ts';
 import type { Decision, PolicyReport } from '../../policy/index.ts';
@@ -27,8 +27,14 @@ export function renderPolicy({ app, origin, decisions, refused }: PolicyReport, 
   const columns = [{ title: 'FIELD', least: 12 }, { title: 'ASKED', least: 8 }, { title: 'GRANTED', least: 8 }, { title: 'VERDICT' }, { title: 'WHY', least: 16 }];
   const line = (text: string): string => `${render(span(text), surface.colour)}\n`;
   const table = decisions.length === 0 ? line(`${app} asks for nothing beyond what every app has.`) : renderTable(columns, decisions.map(row), surface);
-  const end = refused === 0 ? `${app} is granted what it asks for, or the policy tolerates that it is not.` : `${app} is refused for ${refused === 1 ? 'one field' : `${refused} fields`}.`;
+  const end = outcome(app, refused, decisions.filter(({ verdict }) => verdict === 'degraded').length);
   return `${table}\n${line(`${end} Its rights come from ${origin}.`)}`;
+}
+
+function outcome(app: string, refused: number, degraded: number): string {
+  const fields = (count: number): string => (count === 1 ? 'one field' : `${count} fields`);
+  if (refused > 0) return `${app} is refused for ${fields(refused)}.`;
+  return degraded > 0 ? `${app} is taken, with less than it asks for in ${fields(degraded)}.` : `${app} is granted what it asks for.`;
 }
 
 /** A package on this machine, as far as its rights are concerned. */
@@ -64,7 +70,8 @@ async function authorityOf(path: string, authorities: Parameters<typeof judgeBy>
 
 async function check(subject: string, context: Context, given: Given): Promise<PolicyReport> {
   const { client } = context;
-  const isFile = subject === '-' || subject.includes('/') || subject.endsWith('.ipk') || existsSync(subject);
+  // A folder with the name of an app is where that app is made.
+  const isFile = subject === '-' || subject.includes('/') || subject.endsWith('.ipk') || statSync(subject, { throwIfNoEntry: false })?.isFile() === true;
   if (!isFile) return client.request<PolicyReport>('GET', `/apps/${encodeURIComponent(subject)}/policy`);
   if (!given.flags.has('device')) return checkHere(subject, context, given);
   return client.post<PolicyReport>('/policy/check', await readRequest(subject, context));
