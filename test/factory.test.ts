@@ -16,6 +16,9 @@ import { makePackage, type PackageOptions } from './support/packages.ts';
 const skip = whyNoContainers();
 const limit = skip === undefined ? { timeout: 240_000 } : { skip };
 
+/** The user of the host that is root of the app which was installed first: the first range of users is no app's. */
+const firstRoot = defaultIds.base + idsPerApp;
+
 /** A device with folders for payloads; its daemon is not started yet. */
 class Device {
   readonly daemon: TestDaemon;
@@ -261,7 +264,7 @@ test('a preloaded store runs at the first boot, with nothing to install', limit,
   await daemon.start();
   await device.runs({ broker: '1.0', web: '1.0' });
   const data = join(daemon.root, 'data/broker/1');
-  assert.deepEqual(readdirSync(data).map((name) => [name, statSync(join(data, name)).uid, statSync(join(data, name)).gid]), [['srv:data', 1000, 1001], ['var:lib:broker', 1000, 1001]]);
+  assert.deepEqual(readdirSync(data).map((name) => [name, statSync(join(data, name)).uid - firstRoot, statSync(join(data, name)).gid - firstRoot]), [['srv:data', 1000, 1001], ['var:lib:broker', 1000, 1001]]);
   assert.match(readFileSync(join(daemon.root, 'store-id'), 'utf8'), /^[0-9a-f-]{36}\n$/);
   await device.probe(factory, 'one');
   assert.deepEqual(await device.applied(2), ['factory: broker 1.0, web 1.0 committed', 'factory: zz-one 1.0 committed']);
@@ -318,11 +321,9 @@ test('a preload without root works under fakeroot, and says so elsewhere', limit
   const { code, stdout, stderr } = await run('setpriv', [...asNobody, 'fakeroot', 'sh', '-c', script, 'sh', join(directory, 'store'), program, ...args]);
   assert.equal(code, 0, stdout + stderr);
   const owners = new Map(stdout.split('\n').map((line) => /^\S+ +(\S+) .* (\.\/\S+)/.exec(line)).filter((match) => match !== null).map(([, owner, path]) => [path!.replace(/[0-9a-f]{64}/, 'image'), owner]));
-  // The first range that an app has is the second of all.
-  const root = defaultIds.base + idsPerApp;
   assert.deepEqual(
     ['./berth.db', './images/image/bundle/rootfs/bin/busybox', './images/image/bundle/rootfs/srv/data/', './data/web/1/srv:data/'].map((path) => owners.get(path)),
-    ['0/0', `${root}/${root}`, `${root + nobody}/${root + 1001}`, `${root + nobody}/${root + 1001}`],
+    ['0/0', `${firstRoot}/${firstRoot}`, `${firstRoot + nobody}/${firstRoot + 1001}`, `${firstRoot + nobody}/${firstRoot + 1001}`],
     stdout,
   );
 });
