@@ -250,3 +250,34 @@ test('packages of a compressed archive, and of one that is sent as several files
   await on.takes(archive);
   assert.deepEqual((await on.daemon.json<{ apps: AppStatus[] }>('ps')).apps.map(({ name, authority }) => [name, authority]), [['broker', 'acme'], ['web', 'acme']]);
 });
+
+test('a clock that once ran far ahead keeps nothing out for ever: the operator takes back what it said', limit, async (t) => {
+  const on = await device(t);
+  const file = await pack('web', '1.0', 'acme');
+  const { daemon } = on;
+  await daemon.end();
+  const { DatabaseSync } = await import('node:sqlite');
+  const database = new DatabaseSync(join(daemon.root, 'berth.db'));
+  database.prepare(`INSERT OR REPLACE INTO meta VALUES ('last-time', ?)`).run(String(Date.UTC(2099, 0, 1)));
+  database.close();
+  await daemon.start();
+  await on.refuses('untrusted', /expired/, 'install', file);
+  assert.match((await daemon.berth('doctor')).stdout, /2099.*\n?.*forget-time/);
+  assert.equal((await daemon.json<{ isKnown: boolean }>('authority', 'forget-time')).isKnown, true);
+  await on.takes(file);
+});
+
+test('authorities that cannot be read keep no app from running', limit, async (t) => {
+  const on = await device(t);
+  const file = await pack('web', '1.0', 'acme');
+  await on.takes(file);
+  const { daemon } = on;
+  const directory = join(daemon.directory, 'authorities.d');
+  await daemon.end();
+  rmSync(directory, { recursive: true });
+  writeFileSync(directory, 'not a directory');
+  await daemon.reboot();
+  await until(async () => (await on.app('web')).state === 'running');
+  assert.match(daemon.log, /authorities cannot be read/);
+  await on.refuses('io', /authorities\.d/, 'install', file);
+});

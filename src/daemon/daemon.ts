@@ -89,7 +89,10 @@ export async function startDaemon({ config, version, workers, journal }: DaemonO
     memory: { read: () => store.keptText('policy'), write: (text) => { store.keepText('policy', text); } },
     journal,
   });
-  await trust.files();
+  // Nothing that is signed is taken until they can be read, and apps have the default rights.
+  await trust.files().catch((error: unknown) => {
+    journal('error', `authorities cannot be read: ${asBerthError(error).message}`);
+  });
   const rulings = openRulings({ policy, allowUnsigned: config.trust.allowUnsigned, boundOf: ({ authority }) => boundOf(authority, trust.known), declared: declaredDevices(declarations) });
   const launcher = openLauncher({
     store,

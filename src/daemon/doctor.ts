@@ -137,6 +137,6 @@ function dataLimits(root: string): DoctorCheck {
 function clock(now: number, { now: bound, isKnown }: TrustedTime): DoctorCheck {
   const found = new Date(now).toISOString();
   if (isKnown) return ok('clock', found);
-  if (now >= earliestPossible) return { name: 'clock', outcome: 'warning', found: `${found}, although ${new Date(bound).toISOString()} is over`, advice: 'the clock runs behind what this device knows: set it, or start a time service; until then certificates are judged by what is known' };
+  if (now >= earliestPossible) return { name: 'clock', outcome: 'warning', found: `${found}, although ${new Date(bound).toISOString()} is over`, advice: 'the clock runs behind what this device knows: set it, or start a time service, or, if it once ran far ahead, run `berth authority forget-time`; until then certificates are judged by what is known' };
   return { name: 'clock', outcome: 'warning', found, advice: 'the clock is wrong: set it, or start a time service; times in logs and history will be off' };
 }

@@ -233,6 +233,7 @@ export function fakeApi(): Api & { readonly lifecycle: FakeLifecycle; readonly u
       list: async () => Promise.resolve([{ name: 'acme', patterns: ['web*'], expiresAt: startedAt, successors: ['globex'], apps: ['web'], recallList: 3 }]),
       handOver: async () => Promise.resolve(),
       takeRecalls: async () => Promise.resolve({ authority: 'acme', sequence: 3, recalls: 1, foreign: [], isNew: true }),
+      forgetTime: async () => Promise.resolve({ now: startedAt, isKnown: true }),
     },
     version: { version: '0.1.0', runtime: 'runc', node: 'v26.10.0', kernel: '6.18.0', architecture: 'amd64' },
     clock: systemClock,

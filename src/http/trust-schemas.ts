@@ -17,6 +17,11 @@ export const authorities = v.object({ authorities: v.array(authority) });
 
 export const handedOver = v.object({ app: v.string(), authority: v.exactOptional(v.pipe(v.string(), v.description('absent: it belongs to nobody'))) });
 
+export const trustedTime = v.object({
+  now: v.pipe(time, v.description('by which signatures are judged; milliseconds since 1970')),
+  isKnown: v.pipe(v.boolean(), v.description('false: the clock is wrong, and it is later')),
+});
+
 export const recallsTaken = v.object({
   authority: v.string(),
   sequence: count,

@@ -63,4 +63,9 @@ export class TrustBook {
   noteTime(now: number): void {
     if (now > (this.lastTime() ?? -Infinity)) this.#sql.run(`INSERT OR REPLACE INTO meta VALUES ('last-time', ?)`, String(now));
   }
+
+  /** The operator says that what is known of the time is wrong. */
+  forgetTime(): void {
+    this.#sql.run(`DELETE FROM meta WHERE name = 'last-time'`);
+  }
 }

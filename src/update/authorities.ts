@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { BerthError } from '../lib/errors.ts';
 import type { Lifecycle } from '../lifecycle/index.ts';
 import type { WritableStore } from '../store/index.ts';
-import { closeness, verifyRecallList, type Authority, type RecallList } from '../trust/index.ts';
+import { closeness, verifyRecallList, type Authority, type RecallList, type TrustedTime } from '../trust/index.ts';
 import type { TrustKeeper } from './trust-keeper.ts';
 
 /** An authority, as `berth authority list` shows it. */
@@ -47,6 +47,8 @@ export interface Authorities {
    * @throws BerthError `untrusted`; `conflict` for a list that is older than the one that is held
    */
   takeRecalls(list: Uint8Array): Promise<RecallsTaken>;
+  /** Forgets the latest moment that was known to be over. Gives what is known of the time now. */
+  forgetTime(): Promise<TrustedTime>;
 }
 
 export interface AuthoritiesOptions {
@@ -83,6 +85,12 @@ export function openAuthorities({ store, trust, lifecycle, enforceRecalls }: Aut
       await enforceRecalls();
       return { authority: list.authority, sequence: list.sequence, recalls: list.recalls.length, foreign: list.foreign, isNew };
     },
+    forgetTime: async () => {
+      const before = trust.time();
+      const time = trust.forgetTime();
+      lifecycle.announce({ type: 'app.warning', message: `the operator took back that ${isoTime(before.now)} is over; signatures are judged by ${isoTime(time.now)} from now on` });
+      return Promise.resolve(time);
+    },
   };
 }
 
@@ -91,6 +99,10 @@ function requireMaySign(authorities: readonly Authority[], name: string, app: st
   const authority = authorities.find((one) => one.name === name);
   if (authority === undefined) throw new BerthError('not_found', `no authority of this device is named "${name}"; \`berth authority list\` shows them`);
   if (closeness(authority.apps, app) < 0) throw new BerthError('conflict', `authority ${name} may not sign ${app}; add it to \`apps\` in ${name}.yaml first`);
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
 }
 
 function describeList({ authority, sequence, recalls }: RecallList): string {

@@ -72,6 +72,13 @@ export class TrustKeeper {
     }
   }
 
+  /** Takes the clock's word for how late it is, whatever was known: the way back from a clock that once ran far ahead. */
+  forgetTime(): TrustedTime {
+    this.#options.store.trust.forgetTime();
+    this.noteTime();
+    return this.time();
+  }
+
   /** The recall that keeps an image from running, if there is one: by the authority that vouched for it, or its app's. */
   recallOf({ digest, package: name, version, authority }: Pick<ImageRow, 'digest' | 'package' | 'version' | 'authority'>): Recall | undefined {
     const { trust } = this.#options.store;

@@ -89,6 +89,12 @@ async function recall({ client, io, result, colour }: Context, file: string): Pr
   }
 }
 
+async function forgetTime({ client, result, colour }: Context): Promise<void> {
+  const document = await client.request<{ now: number; isKnown: boolean }>('POST', '/trusted-time/forget');
+  const text = document.isKnown ? `signatures are judged by the clock again: ${formatTime(document.now)}` : `the clock is wrong: signatures are judged as if it were ${formatTime(document.now)} until it is set`;
+  await result(document, () => `${render(span(text, 'yellow'), colour)}\n`);
+}
+
 /** What may be done, and what it takes. */
 const forms: readonly { readonly name: string; readonly takes: string; readonly counts: readonly number[] }[] = [
   { name: 'list', takes: '', counts: [0] },
@@ -96,12 +102,13 @@ const forms: readonly { readonly name: string; readonly takes: string; readonly 
   { name: 'check', takes: 'FILE', counts: [1] },
   { name: 'hand-over', takes: 'APP AUTHORITY, or APP --unsigned', counts: [1, 2] },
   { name: 'recall', takes: 'FILE', counts: [1] },
+  { name: 'forget-time', takes: '', counts: [0] },
 ];
 
 export const authorityCommand: Command = {
   name: 'authority',
   args: [
-    { name: 'list|add|check|hand-over|recall', kind: 'text' },
+    { name: 'list|add|check|hand-over|recall|forget-time', kind: 'text' },
     { name: 'WHAT', optional: true, many: true, kind: 'file' },
   ],
   options: [
@@ -112,7 +119,7 @@ export const authorityCommand: Command = {
   help: [
     'An authority is a certificate that may sign certain apps; docs/trust.md describes its file. An app belongs to the authority that signed it first, also when it was removed, and takes updates from that one only, or from one that the authority\'s file names as successor.',
     'list shows the authorities of the device, and what is wrong with their files. check FILE looks whether a device could use a file. add FILE copies it with its certificates into the directory of authorities on this machine, without berthd; it counts from the next install on.',
-    'hand-over APP AUTHORITY lets an app move to another authority. recall FILE gives the device an authority\'s signed list of versions that must not run any more: what runs of it is stopped and stays down.',
+    'hand-over APP AUTHORITY lets an app move to another authority. recall FILE gives the device an authority\'s signed list of versions that must not run any more: what runs of it is stopped and stays down. forget-time is for a device whose clock once ran far ahead: certificates would be held for expired until that moment has come; afterwards they are judged by the clock of now.',
   ],
   examples: [
     { line: 'berth authority add acme.yaml', meaning: 'trust the authority acme on this machine' },
@@ -129,6 +136,7 @@ export const authorityCommand: Command = {
     else if (action === 'add') await add(context, given, first);
     else if (action === 'check') await check(context, first);
     else if (action === 'hand-over') await handOver(context, given, first, second);
-    else await recall(context, first);
+    else if (action === 'recall') await recall(context, first);
+    else await forgetTime(context);
   },
 };

@@ -36,6 +36,13 @@ export const authorityRoutes: readonly Route[] = [
     answer: schemas.recallsTaken,
     handle: async ({ authorities }, { payload }) => authorities.takeRecalls(await collect(payload)),
   }),
+  route({
+    method: 'POST',
+    path: '/trusted-time/forget',
+    summary: 'Forget the latest moment that is known to be over, and judge signatures by the clock again',
+    answer: schemas.trustedTime,
+    handle: ({ authorities }) => authorities.forgetTime(),
+  }),
 ];
 
 async function collect(payload: Readable): Promise<Buffer> {
