@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { after, before, suite, test } from 'node:test';
 import { readConfig } from '../src/daemon/config.ts';
+import { defaultLimits, unpackPayloadInChild } from '../src/image/index.ts';
 import { run } from '../src/lib/process.ts';
 import { buildBundles } from './build.ts';
 import { buildDeb } from './deb.ts';
@@ -43,7 +45,8 @@ suite('the Debian package', () => {
     assert.match(await must(node, join(root, 'usr/lib/berth/berthd.cjs'), '--version'), /^berthd \d/);
     assert.match(await must(node, join(root, 'usr/lib/berth/berth.cjs'), '--help'), /^usage: berth /);
     // The child that unpacks, with a payload of no bytes.
-    assert.match(await must(node, join(root, 'usr/lib/berth/berthd-unpack.cjs'), '{"limits":{}}'), /"code":"bad_package","message":"the payload is empty"/);
+    const worker = { command: node, args: [join(root, 'usr/lib/berth/berthd-unpack.cjs')] };
+    await assert.rejects(unpackPayloadInChild(Readable.from([]), undefined, { worker, limits: defaultLimits }), /the payload is empty/);
     for (const launcher of ['usr/bin/berth', 'usr/sbin/berthd']) {
       const [program] = /\/usr\/lib\/berth\/\w+\.cjs/.exec(readFileSync(join(root, launcher), 'utf8'))!;
       assert.ok(existsSync(join(root, program)), program);
