@@ -1,6 +1,6 @@
 /** Who may put what on a device, and what it must not run any more: a real berthd, real signatures. */
 import assert from 'node:assert/strict';
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -280,4 +280,24 @@ test('authorities that cannot be read keep no app from running', limit, async (t
   await until(async () => (await on.app('web')).state === 'running');
   assert.match(daemon.log, /authorities cannot be read/);
   await on.refuses('io', /authorities\.d/, 'install', file);
+});
+
+test('a preload verifies by the authorities of the device, and its apps belong to them', limit, async (t) => {
+  const root = mkdtempSync(join(shelf, 'store-'));
+  const authorities = join(shelf, 'authorities.d');
+  mkdirSync(authorities);
+  copyFileSync(join(shelf, 'acme.pem'), join(authorities, 'acme.pem'));
+  writeFileSync(join(authorities, 'acme.yaml'), 'certificate: acme.pem\napps: [web]\n');
+  const preload = async (...args: readonly string[]): ReturnType<typeof run> => await run(process.execPath, [berthBundle, '--json', 'factory', 'preload', '--into', root, '--authorities', authorities, ...args]);
+  for (const file of [await pack('web', '1.0'), await pack('web', '1.0', 'globex'), await pack('other', '1.0', 'acme')]) {
+    const { code, stdout } = await preload(file);
+    assert.deepEqual([code, (JSON.parse(stdout) as ErrorBody).error.code], [1, 'untrusted']);
+  }
+  const { code, stdout } = await preload(await pack('web', '1.0', 'acme'));
+  assert.equal(code, 0, stdout);
+  // As the store of a device is: its apps' users pass through.
+  for (const directory of [shelf, root]) chmodSync(directory, 0o711);
+  const on = await device(t, { root });
+  await until(async () => (await on.app('web')).state === 'running');
+  await on.refuses('untrusted', /belongs to authority acme/, 'install', await pack('web', '2.0', 'globex'));
 });

@@ -9,7 +9,7 @@ import { Gate } from './gate.ts';
 import { Queue } from '../lib/queue.ts';
 import { noDetails, readDetails, UpdateRecord, type Details } from './record.ts';
 import { hasSwitched, type Continued } from './recovery.ts';
-import { recalledApps, standDown } from './recalled.ts';
+import { describeWayBack, enforceRecalls } from './recalled.ts';
 import { removeApp } from './removal.ts';
 import { Roster } from './roster.ts';
 import { freeRoom, requireRoom } from './space.ts';
@@ -186,13 +186,7 @@ class Coordinator implements UpdateCoordinator {
 
   async enforceRecalls(): Promise<void> {
     await this.#options.ready;
-    await this.#changes.run(async () => {
-      for (const recalled of recalledApps(this.#options)) {
-        const watch = this.#roster.of(recalled.app)?.watch;
-        if (watch === undefined) await standDown(recalled, this.#options);
-        else watch.fail(recalled.why);
-      }
-    });
+    await this.#changes.run(async () => enforceRecalls(this.#options, (app) => this.#roster.of(app)?.watch));
   }
 
   async close(): Promise<void> {
@@ -315,9 +309,7 @@ class Coordinator implements UpdateCoordinator {
       if (failure.code === 'rolled_back') run.condemn(failure.message);
       if (this.#closing.signal.aborted) throw failure;
       await this.#changes.run(async () => run.rollBack(failure.message));
-      const down = recalledApps(this.#options).filter(({ app }) => run.record.apps.some((member) => member.app === app));
-      const outcome = down.length === 0 ? 'The versions before are back' : `The versions before are back, and do not run: ${down.map(({ why }) => why).join('; ')}`;
-      throw new BerthError('rolled_back', `${failure.message}. ${outcome}; \`berth updates ${run.id}\` tells more`, { detail: { update: run.id, reason: failure.message } });
+      throw new BerthError('rolled_back', `${failure.message}. ${describeWayBack(run.record.apps, this.#options)}; \`berth updates ${run.id}\` tells more`, { detail: { update: run.id, reason: failure.message } });
     }
   }
 

@@ -3,6 +3,7 @@ import type { AppStatus } from '../lifecycle/index.ts';
 import type { ImageRow } from '../store/index.ts';
 import type { Recall } from '../trust/index.ts';
 import type { UpdatesOptions } from './tools.ts';
+import type { TrialWatch } from './trial-watch.ts';
 
 /** Why a version must not run any more. */
 export function recalledBecause({ package: app, version }: Pick<ImageRow, 'package' | 'version'>, { authority, reason }: Recall): string {
@@ -15,13 +16,13 @@ export function requireNotRecalled(image: Pick<ImageRow, 'package' | 'version'>,
 }
 
 /** An app whose version must not run. */
-export interface RecalledApp {
+interface RecalledApp {
   readonly app: string;
   readonly why: string;
 }
 
 /** Apps whose current version was recalled, whether they run or not. */
-export function recalledApps({ store, trust }: Pick<UpdatesOptions, 'store' | 'trust'>): readonly RecalledApp[] {
+function recalledApps({ store, trust }: Pick<UpdatesOptions, 'store' | 'trust'>): readonly RecalledApp[] {
   return store.apps().flatMap(({ name, image }) => {
     const row = store.image(image)!;
     const recall = trust.recallOf(row);
@@ -33,7 +34,7 @@ export function recalledApps({ store, trust }: Pick<UpdatesOptions, 'store' | 't
 const restful: ReadonlySet<AppStatus['state']> = new Set(['stopped', 'failed']);
 
 /** Stops an app; what a person last asked of it stays, and its start is refused, so that it tells why it is down. */
-export async function standDown({ app, why }: RecalledApp, { lifecycle }: Pick<UpdatesOptions, 'lifecycle'>): Promise<void> {
+async function standDown({ app, why }: RecalledApp, { lifecycle }: Pick<UpdatesOptions, 'lifecycle'>): Promise<void> {
   if (restful.has(lifecycle.show(app).state)) return;
   lifecycle.announce({ type: 'app.recalled', app, message: `${why}; it is stopped` });
   lifecycle.hold([app]);
@@ -42,4 +43,19 @@ export async function standDown({ app, why }: RecalledApp, { lifecycle }: Pick<U
   } finally {
     await lifecycle.release([app]);
   }
+}
+
+/** Ends what runs although it is recalled: a trial by its watch, what else runs by a stop. */
+export async function enforceRecalls(options: UpdatesOptions, watchOf: (app: string) => Pick<TrialWatch, 'fail'> | undefined): Promise<void> {
+  for (const recalled of recalledApps(options)) {
+    const watch = watchOf(recalled.app);
+    if (watch === undefined) await standDown(recalled, options);
+    else watch.fail(recalled.why);
+  }
+}
+
+/** What a rollback has brought back. A recall beats it: what was recalled does not run. */
+export function describeWayBack(apps: readonly { readonly app: string }[], options: UpdatesOptions): string {
+  const down = recalledApps(options).filter((recalled) => apps.some(({ app }) => app === recalled.app));
+  return `The versions before are back${down.length === 0 ? '' : `, and do not run: ${down.map(({ why }) => why).join('; ')}`}`;
 }
