@@ -53,6 +53,8 @@ export class Bridge {
     const addresses = subnet6 === undefined ? [own(subnet)] : [own(subnet), `${own(subnet6)} nodad`, `address replace ${linkAddress}/64 dev ${name} nodad`];
     const lines = [...link, ...addresses, `link set dev ${name} up`];
     await runTool('ip', ['-batch', '-'], `${lines.join('\n')}\n`);
+    // The host asks for apps by its address on the bridge, whichever of its own it sends from: apps may answer that one only.
+    writeFileSync(`${parameters}/ipv4/conf/${name}/arp_announce`, '2');
     // The host learns no routes from apps.
     writeFileSync(`${parameters}/ipv4/conf/${name}/accept_redirects`, '0');
     if (subnet6 !== undefined) for (const setting of ['accept_ra', 'accept_redirects']) writeFileSync(`${parameters}/ipv6/conf/${name}/${setting}`, '0');
