@@ -33,6 +33,8 @@ const guarded: readonly Attempt[] = [
   ['ioperm', 'EPERM', 173, 0x7fff_ffff, 1, 1], ['name_to_handle_at', 'EPERM', 303, 99, 0, 0, 0, 0], ['open_by_handle_at', 'EPERM', 304, 99, 0, 0],
   ['fanotify_init', 'EPERM', 300, 0xffff_ffff, 0], ['fanotify_mark', 'EPERM', 301, 99, 0, 0, 0, 0], ['sethostname', 'EPERM', 170, 0, 0xffff_ffff], ['setdomainname', 'EPERM', 171, 0, 0xffff_ffff],
   ['mbind', 'EPERM', 237, 1, 1, 0, 0, 0, 0], ['move_pages', 'EPERM', 279, 0x3fff_ffff, 0, 0, 0, 0, 0], ['migrate_pages', 'EPERM', 256, 0x3fff_ffff, 0, 0, 0],
+  ['setsockopt(SO_ATTACH_FILTER)', 'EPERM', 54, 99, 1, 26, 0, 0], ['setsockopt(SO_ATTACH_FILTER) with upper bits', 'EPERM', 54, 99, 0x1_0000_0001, 0x1_0000_001a, 0, 0],
+  ['setsockopt(SO_ATTACH_REUSEPORT_CBPF)', 'EPERM', 54, 99, 1, 51, 0, 0],
 ];
 
 /** Refused whatever was granted. */
@@ -40,7 +42,7 @@ const refused: readonly Attempt[] = [
   ['keyctl', 'EPERM', 250, 0, 0xffff_fffd, 0], ['add_key', 'EPERM', 248, 0, 0, 0, 0, 0], ['request_key', 'EPERM', 249, 0, 0, 0, 0],
   ['io_uring_setup', 'EPERM', 425, 1, 0], ['io_uring_enter', 'EPERM', 426, 99, 0, 0, 0, 0], ['io_uring_register', 'EPERM', 427, 99, 0, 0, 0], ['modify_ldt', 'EPERM', 154, 99, 0, 0],
   ['ioctl(TIOCSTI)', 'EPERM', 16, 99, 0x5412, 0], ['ioctl(TIOCSTI) with upper bits', 'EPERM', 16, 99, 0x1_0000_5412, 0], ['ioctl(TIOCLINUX)', 'EPERM', 16, 99, 0x541c, 0],
-  ['personality(ADDR_NO_RANDOMIZE)', 'ENOSYS', 135, 0x4_0000],
+  ['personality(ADDR_NO_RANDOMIZE)', 'ENOSYS', 135, 0x4_0000], ['io_setup', 'ENOSYS', 206, 1, 0],
 ];
 
 /** Sockets that reach past the network of the app. */
@@ -52,7 +54,7 @@ const sockets: readonly Attempt[] = [
 /** Let through: `done`, or an error that only the kernel itself gives. */
 const ordinary: readonly (readonly [what: string, answer: string, number: number, ...args: (number | string)[]])[] = [
   ['socket(AF_INET)', 'done', 41, 2, 1, 0], ['socket(AF_UNIX)', 'done', 41, 1, 1, 0], ['socket(AF_NETLINK, NETLINK_ROUTE)', 'done', 41, 16, 3, 0],
-  ['ioctl(TCGETS)', 'EBADF', 16, 99, 0x5401, 0], ['ioctl(TIOCINQ)', 'EBADF', 16, 99, 0x541b, 0], ['ioctl of large number', 'EBADF', 16, 99, 0xffff_ffff, 0],
+  ['ioctl(TCGETS)', 'EBADF', 16, 99, 0x5401, 0], ['ioctl(TIOCINQ)', 'EBADF', 16, 99, 0x541b, 0], ['setsockopt(SO_REUSEADDR)', 'EBADF', 54, 99, 1, 2, 0, 0], ['setsockopt(IPV6_V6ONLY)', 'EBADF', 54, 99, 41, 26, 0, 0], ['ioctl of large number', 'EBADF', 16, 99, 0xffff_ffff, 0],
   ['unshare(CLONE_FILES)', 'done', 272, 0x400], ['personality?', 'done', 135, 0xffff_ffff], ['mknod of a FIFO', 'done', 133, '/tmp/fifo', 0o10600, 0],
   ['memfd_create', 'done', 319, 'x', 0], ['shmget', 'done', 29, 0, 4096, 0o600],
 ];

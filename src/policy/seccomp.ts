@@ -57,6 +57,13 @@ const netlink = { family: 16, route: 0 };
 const rawFamilies = [17, 29, 31];
 
 /**
+ * SO_ATTACH_FILTER and SO_ATTACH_REUSEPORT_CBPF at the level SOL_SOCKET (socket(7)): the machine code of such filters is
+ * one pool of all users (`net.core.bpf_jit_limit`). When an app has taken it, the filter of no other can be loaded, and so
+ * none be started.
+ */
+const filterOptions = { level: 1, names: [26, 51] };
+
+/**
  * The filter on an app's calls of the kernel: it lists what is allowed. What Berth knows and refuses gives EPERM, what it
  * does not know ENOSYS, so that programs which try a newer call fall back on an older one.
  * @param granted the app's capabilities, which open the calls that they are about
@@ -74,6 +81,7 @@ export function seccompProfile(granted: readonly string[], architecture: NodeJS.
       refuse([...refusedCalls, ...guarded.filter((call) => !opened.has(call))]),
       ...namespaceRules(has('CAP_SYS_ADMIN')),
       ...socketRules(granted),
+      ...(has('CAP_NET_ADMIN') || has('CAP_NET_RAW') ? [allow(['setsockopt'])] : socketOptionRules()),
       ...(has('CAP_MKNOD') ? [allow(['mknod', 'mknodat'])] : [...nodeRules('mknod', 1), ...nodeRules('mknodat', 2)]),
       ...personalities.map((value) => allow(['personality'], [equal(0, value)])),
       ...allBut(refusedRequests).map((bits) => allow(['ioctl'], [masked(1, bits)])),
@@ -107,6 +115,15 @@ function socketRules(granted: readonly string[]): readonly SeccompRule[] {
     allow(['socket'], [equal(0, netlink.family), equal(2, netlink.route)]),
     // What programs know from a kernel without such a family; the few of no use that are numbered in between are unknown.
     refuse(['socket'], [{ index: 0, op: 'SCMP_CMP_GT', value: Math.max(...families, netlink.family) }], EAFNOSUPPORT),
+  ];
+}
+
+function socketOptionRules(): readonly SeccompRule[] {
+  const ofSockets = masked(1, { mask: allBits, bits: filterOptions.level });
+  return [
+    ...allBut([filterOptions.level]).map((bits) => allow(['setsockopt'], [masked(1, bits)])),
+    ...allBut(filterOptions.names).map((bits) => allow(['setsockopt'], [ofSockets, masked(2, bits)])),
+    ...filterOptions.names.map((bits) => refuse(['setsockopt'], [ofSockets, masked(2, { mask: allBits, bits })])),
   ];
 }
 
