@@ -2,8 +2,8 @@ import { BerthError } from './errors.ts';
 import { run } from './process.ts';
 
 /**
- * Gives a directory a default ACL (acl(5)): what is made in it is readable and writable for all users who get there,
- * whatever the umask of who makes it. Where there is no setfacl, or the file system knows no ACLs, that is up to them.
+ * Gives a directory a default ACL (acl(5)): files and directories in it are readable and writable for all users who get
+ * there, whatever the umask of who makes them; bind(2) applies the umask to sockets all the same. Where there is no setfacl, or the file system knows no ACLs, that is up to them.
  */
 export async function openNewFiles(directory: string): Promise<void> {
   try {
