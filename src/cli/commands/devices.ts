@@ -6,7 +6,7 @@ import { renderTable, type Column, type Surface } from '../table.ts';
 
 /** The table of `berth devices`. A column that would be empty is left out. */
 export function renderDevices(devices: readonly DeviceStatus[], surface: Surface): string {
-  if (devices.length === 0) return 'No devices are declared; the operator declares them in /etc/berth/devices.d.\n';
+  if (devices.length === 0) return 'No devices are declared. The operator declares them in devices.d, which berthd reads when it starts (docs/devices.md).\n';
   const list = (texts: readonly string[]): Span => (texts.length === 0 ? none : span(texts.join(', ')));
   const all: (Column & { readonly cell: (device: DeviceStatus) => Span })[] = [
     { title: 'DEVICE', least: 8, cell: ({ name }) => span(name, 'bold') },
