@@ -58,6 +58,8 @@ async function stay(stage: Stage): Promise<void> {
   bin/berth ps
   bin/berth logs -f telemetry
   bin/berth exec webapp ls /srv/www
+  bin/berth authority list
+  bin/berth policy check mosquitto
   bin/berth events -f
   bin/berth start crashy
   curl --unix-socket ${place.socket} http://berth/berth/v1/apps

@@ -52,6 +52,8 @@ suite('the demonstration', { concurrency: false, ...(skip === undefined ? { time
     const demo = new Demo(t, '--once');
     assert.equal(await demo.end(), 0, demo.text);
     assert.match(demo.text, /telemetry needs what this device does not have: mosquitto/);
+    assert.match(demo.text, /berth: telemetry 1\.0\.0: .*CN=stranger.*no authority of this device stands behind it; only maker may sign/);
+    assert.match(demo.text, /CAP_AUDIT_WRITE +- +degraded/);
     assert.match(demo.text, /hello-world +1\.0\.0 +stopped .*exited with code 0/);
     assert.match(demo.text, /crashy +0\.1\.0 +failed .*4 restarts/);
     assert.match(demo.text, /telemetry 1\.0\.0 → 1\.1\.0 +committed/);

@@ -20,6 +20,8 @@ export const place = {
   /** `--run` of berthd. */
   run,
   config: join(state, 'berthd.yaml'),
+  /** Whom its berthd trusts. */
+  authorities: join(state, 'authorities.d'),
   log: join(state, 'berthd.log'),
   socket: join(run, 'berth.sock'),
   cgroup: '/berth-demo',
@@ -53,9 +55,9 @@ export async function claimPlace(): Promise<'clean' | 'leftover'> {
     throw error;
   }
   for (const directory of [place.state, place.packages, place.run]) mkdirSync(directory, { recursive: true, mode: 0o711 });
-  // berthd gets a configuration of its own, so that one of this machine's does not matter, and the policy for packages of Mbed Linux OS; it takes unsigned packages.
+  // berthd gets a configuration of its own, so that one of this machine's does not matter, and the policy for packages of Mbed Linux OS, which are not signed.
   mkdirSync(join(place.state, 'platform.d'));
-  writeFileSync(place.config, `cgroup-parent: ${place.cgroup}\nplatform: ${place.state}/platform.d\npolicy: ${join(import.meta.dirname, '../../packaging/policy.d')}\ntrust: { authorities: ${place.state}/authorities.d, recalls: ${place.state}/recalls.d, allow-unsigned: true }\n`);
+  writeFileSync(place.config, `cgroup-parent: ${place.cgroup}\nplatform: ${place.state}/platform.d\npolicy: ${join(import.meta.dirname, '../../packaging/policy.d')}\ntrust: { authorities: ${place.authorities}, recalls: ${place.state}/recalls.d, allow-unsigned: true }\n`);
   return earlier === undefined ? 'clean' : 'leftover';
 }
 

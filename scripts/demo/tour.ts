@@ -1,9 +1,12 @@
-import { mkdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { place } from './place.ts';
 import type { Stage } from './stage.ts';
 import { makeVersion } from './version.ts';
 import { heading, tell } from './words.ts';
+
+/** Those that the maker signs; packages of Mbed Linux OS have no signature. */
+const signedExamples = ['mosquitto', 'telemetry', 'webapp', 'hello-world', 'crashy'] as const;
 
 /** A part of the demonstration: what is about to be seen, then the seeing. */
 interface Act {
@@ -24,6 +27,7 @@ function acts(folders: ReadonlyMap<string, string>): readonly Act[] {
     { title: 'Packages', play: (stage) => pack(stage, folders) },
     { title: 'The daemon', play: startDaemon },
     { title: 'Install and start', play: install },
+    { title: 'Trust and rights', play: refuse },
     { title: 'Apps that work together', play: lookAtTelemetry },
     { title: 'An app is killed', play: killBroker },
     { title: 'Suspend and resume', play: suspend },
@@ -45,15 +49,25 @@ async function pack(stage: Stage, folders: ReadonlyMap<string, string>): Promise
     symlinkSync(folder, join(place.packages, 'examples', name));
     await stage.must('build', join('examples', name), '-o', `${name}.ipk`);
   }
+  tell('All but the one of Mbed Linux OS are signed, with a key that is made now.');
+  await stage.must('keygen', '-o', 'maker');
+  for (const name of signedExamples) await sign(stage, `${name}.ipk`);
   const telemetry = folders.get('telemetry')!;
   await makeVersion(telemetry, join(place.packages, 'telemetry-1.1'), { version: '1.1.0' });
   await makeVersion(telemetry, join(place.packages, 'telemetry-1.2'), { version: '1.2.0', script: '#!/bin/sh\necho "cannot find my settings"\nsleep 1\nexit 3\n' });
 }
 
+async function sign(stage: Stage, file: string): Promise<void> {
+  await stage.must('sign', file, '--key', 'maker.key', '--cert', 'maker.pem');
+}
+
 async function startDaemon(stage: Stage): Promise<void> {
   tell(`berthd supervises the apps. This one has a root of its own and knows nothing
-        of another on this machine. It takes packages that nobody has signed, as a device
-        for development does; berth marks each of them.`);
+        of another on this machine. Its operator trusts the maker of the examples. As a
+        device for development it also takes packages that nobody has signed; berth
+        marks each of them.`);
+  writeFileSync(join(place.packages, 'maker.yaml'), `certificate: maker.pem\napps: [${signedExamples.join(', ')}]\n`);
+  await stage.must('authority', 'add', 'maker.yaml', '--into', place.authorities);
   process.stdout.write(`\n$ berthd --root ${place.root} --run ${place.run} \\\n         --config ${place.config}\n`);
   await stage.startBerthd();
   await stage.must('doctor');
@@ -69,6 +83,17 @@ async function install(stage: Stage): Promise<void> {
     await stage.must('install', `${name}.ipk`);
   }
   await stage.must('ps');
+}
+
+async function refuse(stage: Stage): Promise<void> {
+  tell('The same telemetry, signed by somebody whom this device does not know, is refused:');
+  await stage.must('keygen', '-o', 'stranger');
+  await stage.must('sign', 'telemetry.ipk', '--replace', '--key', 'stranger.key', '--cert', 'stranger.pem', '-o', 'strange.ipk');
+  await stage.show('install', 'strange.ipk');
+  tell(`What an app may do is decided field by field. The one of Mbed Linux OS asks for
+        a capability that apps do not get; the policy here for such packages lets it
+        run without.`);
+  await stage.must('policy', 'check', 'mbl-hello-world');
 }
 
 async function lookAtTelemetry(stage: Stage): Promise<void> {
@@ -129,6 +154,7 @@ async function update(stage: Stage): Promise<void> {
         switched in one transaction; it must stay up for two seconds until the update
         counts. First the plan:`);
   await stage.must('build', 'telemetry-1.1', '-o', 'telemetry-1.1.ipk');
+  await sign(stage, 'telemetry-1.1.ipk');
   await stage.must('install', '--dry-run', 'telemetry-1.1.ipk');
   await stage.must('install', 'telemetry-1.1.ipk');
 }
@@ -137,6 +163,7 @@ async function updateBadly(stage: Stage): Promise<void> {
   tell(`The next version ends with an error as soon as it runs. The one before comes
         back by itself.`);
   await stage.must('build', 'telemetry-1.2', '-o', 'telemetry-1.2.ipk');
+  await sign(stage, 'telemetry-1.2.ipk');
   await stage.show('install', 'telemetry-1.2.ipk');
   await stage.must('updates');
   await stage.must('ps');
