@@ -58,7 +58,7 @@ export interface Argument {
   /** Takes all that follow; only the last argument. */
   readonly many?: true;
   /** What completion offers. */
-  readonly kind: 'app' | 'command' | 'file' | 'directory' | 'text' | 'shell' | 'preload';
+  readonly kind: 'app' | 'command' | 'file' | 'directory' | 'text' | 'shell' | 'action';
 }
 
 /** One command: parsing, help, completion and the manual page all come from this declaration. */

@@ -21,11 +21,16 @@ function firstKind(command: Command): string {
   return command.args[0]?.kind ?? 'text';
 }
 
+/** What a command does, where its first argument says so: `list|add`. */
+function actionWords(command: Command): string {
+  return firstKind(command) === 'action' ? command.args[0]!.name.replaceAll('|', ' ') : '';
+}
+
 function bash(commands: readonly Command[]): string {
-  const options = commands.map((command) => `      ${command.name}) words='${optionWords(command)}' kind=${firstKind(command)} ;;`);
+  const options = commands.map((command) => `      ${command.name}) words='${optionWords(command)}' kind=${firstKind(command)} actions='${actionWords(command)}' ;;`);
   return `# bash completion for berth: source it, or put it into /etc/bash_completion.d
 _berth() {
-  local current=\${COMP_WORDS[COMP_CWORD]} command= words= kind= index
+  local current=\${COMP_WORDS[COMP_CWORD]} command= words= kind= actions= index
   for ((index = 1; index < COMP_CWORD; index += 1)); do
     case \${COMP_WORDS[index]} in
       --host) index=$((index + 1)) ;;
@@ -42,7 +47,7 @@ ${options.join('\n')}
       app) words=$(${appNames}) ;;
       command) words='${commands.map((command) => command.name).join(' ')}' ;;
       shell) words='${shells.join(' ')}' ;;
-      preload) compopt -o default; words=preload ;;
+      action) compopt -o default; words=$actions ;;
       file | directory) compopt -o default; words= ;;
       *) words= ;;
     esac
@@ -56,11 +61,11 @@ complete -F _berth berth
 function zsh(commands: readonly Command[]): string {
   const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
   const describe = commands.map(({ name, summary }) => `    ${quote(`${name}:${summary}`)}`);
-  const cases = commands.map((command) => `    ${command.name}) options=(${optionWords(command)}) kind=${firstKind(command)} ;;`);
+  const cases = commands.map((command) => `    ${command.name}) options=(${optionWords(command)}) kind=${firstKind(command)} actions=(${actionWords(command)}) ;;`);
   return `#compdef berth
 # zsh completion for berth: put it into a directory of $fpath as _berth
 _berth() {
-  local -a commands options names
+  local -a commands options actions names
   local command= kind= index
   commands=(
 ${describe.join('\n')}
@@ -84,7 +89,7 @@ ${cases.join('\n')}
     app) names=(\${(f)"$(${appNames})"}); compadd -- $names ;;
     command) _describe command commands ;;
     shell) compadd -- ${shells.join(' ')} ;;
-    preload) compadd -- preload; _files ;;
+    action) compadd -- $actions; _files ;;
     directory) _files -/ ;;
     file) _files ;;
   esac
@@ -109,7 +114,7 @@ function fish(commands: readonly Command[]): string {
     if (kind === 'app') lines.push(`complete -c berth ${here} -a ${quote(`(${appNames})`)}`);
     if (kind === 'command') lines.push(`complete -c berth ${here} -a ${quote(commands.map((entry) => entry.name).join(' '))}`);
     if (kind === 'shell') lines.push(`complete -c berth ${here} -a ${quote(shells.join(' '))}`);
-    if (kind === 'preload') lines.push(`complete -c berth ${here} -F -a preload`);
+    if (kind === 'action') lines.push(`complete -c berth ${here} -F -a ${quote(actionWords(command))}`);
     if (kind === 'file' || kind === 'directory') lines.push(`complete -c berth ${here} -F`);
   }
   return `${lines.join('\n')}\n`;

@@ -55,6 +55,7 @@ test('bash completes commands, options and words of arguments', async () => {
     assert.deepEqual(await complete('berth', '--host', 'unix:///s', 'logs', '--f'), ['--follow']);
     assert.deepEqual(await complete('berth', 'stop', ''), ['web', 'broker']);
     assert.deepEqual(await complete('berth', 'completion', 'f'), ['fish']);
+    assert.deepEqual(await complete('berth', 'authority', 'h'), ['hand-over']);
     assert.deepEqual(await complete('berth', 'help', 'imag'), ['images']);
   } finally {
     await rm(directory, { recursive: true, force: true });

@@ -73,6 +73,13 @@ test('the bound of the authority that signed holds', async () => {
   assert.match(report.origin, /^large\.yaml, within the bound of its authority$/);
 });
 
+test('the file of an authority with a bound that is none is no good', async () => {
+  await folder('bound.d', { 'acme.yaml': 'certificate: acme.pem\napps: [web]\nrights: {memory: lots}\n', 'acme.pem': await readFile(join(directory, 'acme.pem'), 'utf8') });
+  const { status, out } = await berth('authority', 'check', join(directory, 'bound.d/acme.yaml'));
+  assert.equal(status, 2);
+  assert.match(out, /authority acme: rights: memory: lots is not a size/);
+});
+
 test('a broken policy is told with file and key', async () => {
   await folder('broken.d', { 'a.yaml': 'apps: web\n' });
   const { status, out } = await berth('policy', 'check', plain, '--policy', join(directory, 'broken.d'));

@@ -39,13 +39,15 @@ async function list({ client, result, colour, width }: Context): Promise<void> {
 /** Reads the file of an authority as a device would. @throws BerthError what is wrong with it */
 async function read(file: string): Promise<{ readonly name: string; readonly apps: readonly string[]; readonly files: readonly string[] }> {
   if (!file.endsWith('.yaml')) throw new BerthError('usage', `${file}: the file of an authority is named <authority>.yaml`);
-  const [{ readAuthorities }, { parse }] = await Promise.all([import('../../trust/index.ts'), import('yaml')]);
+  const [{ readAuthorities }, { boundOf }, { parse }] = await Promise.all([import('../../trust/index.ts'), import('../../policy/index.ts'), import('yaml')]);
   const name = basename(file, '.yaml');
   const { authorities, faults } = await readAuthorities(dirname(file));
   const fault = faults.find((one) => one.name === name);
   if (fault !== undefined) throw new BerthError('usage', fault.message);
   const authority = authorities.find((one) => one.name === name);
   if (authority === undefined) throw new BerthError('not_found', `there is no file ${file}`);
+  // Nothing would be installed of one whose bound cannot be read.
+  boundOf(name, authorities);
   const { certificate, certificates = [], crls = [] } = parse(await readFile(file, 'utf8')) as { certificate?: string; certificates?: string[]; crls?: string[] };
   return { name, apps: authority.apps, files: [...(certificate === undefined ? certificates : [certificate]), ...crls] };
 }
@@ -108,7 +110,7 @@ const forms: readonly { readonly name: string; readonly takes: string; readonly 
 export const authorityCommand: Command = {
   name: 'authority',
   args: [
-    { name: 'list|add|check|hand-over|recall|forget-time', kind: 'text' },
+    { name: 'list|add|check|hand-over|recall|forget-time', kind: 'action' },
     { name: 'WHAT', optional: true, many: true, kind: 'file' },
   ],
   options: [

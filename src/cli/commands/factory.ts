@@ -77,7 +77,7 @@ function timeOf(text: string | undefined): number | undefined {
 export const factory: Command = {
   name: 'factory',
   args: [
-    { name: 'preload', kind: 'preload' },
+    { name: 'preload', kind: 'action' },
     { name: 'PAYLOAD', many: true, kind: 'file' },
   ],
   options: [

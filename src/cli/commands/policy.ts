@@ -80,7 +80,7 @@ async function check(subject: string, context: Context, given: Given): Promise<P
 export const policy: Command = {
   name: 'policy',
   args: [
-    { name: 'check', kind: 'text' },
+    { name: 'check', kind: 'action' },
     { name: 'PACKAGE|APP', kind: 'file' },
   ],
   options: [
