@@ -51,7 +51,18 @@ function accordingTo<S extends v.GenericSchema>(schema: S, document: unknown, pa
 /** The key that is wrong, and what is wrong with it. */
 export function describeIssue(issue: v.BaseIssue<unknown>): string {
   const key = v.getDotPath(issue);
+  return `${key === null ? '' : `${key}: `}${faultOf(issue)}`;
+}
+
+/** What people call the types of values. */
+const kinds: Readonly<Record<string, string>> = { array: 'a list', boolean: 'true or false', number: 'a number', string: 'text', strict_object: 'a map of keys' };
+
+function faultOf({ kind, type, expected, received, message }: v.BaseIssue<unknown>): string {
   // A strict object reports a key that it does not know as expecting `never`.
-  const fault = issue.expected === 'never' ? 'not a key that Berth knows' : issue.message;
-  return `${key === null ? '' : `${key}: `}${fault}`;
+  if (expected === 'never') return 'not a key that Berth knows';
+  // Messages of schemas' own are for people already.
+  if (kind !== 'schema' || !message.startsWith('Invalid ')) return message;
+  if (received === 'undefined') return 'is missing';
+  const called = kinds[type];
+  return called === undefined ? message : `${received} is not ${called}`;
 }
