@@ -9,7 +9,7 @@ export { readAuthorities } from './authority-file.ts';
 export type { AuthorityFiles, AuthorityReading } from './authority-file.ts';
 export { judgePackage } from './judge.ts';
 export { closeness, isNamedBy } from './names.ts';
-export { recallOf } from './recalled.ts';
+export { recallOf, recallsBy } from './recalled.ts';
 export type { RecallJudgement, RecallList } from './recall-list.ts';
 export type { Certificate, Signing, SigningKey } from './signing.ts';
 

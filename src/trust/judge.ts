@@ -1,5 +1,5 @@
 import { BerthError } from '../lib/errors.ts';
-import { recallOf } from './recalled.ts';
+import { recallOf, recallsBy } from './recalled.ts';
 import type { Claim, CompareVersions, Identity, TrustPolicy, Vouched } from './types.ts';
 
 /**
@@ -11,7 +11,7 @@ export async function judgePackage(claim: Claim, identity: Identity | (() => Ide
   const known = typeof identity === 'function' ? identity : () => identity;
   const vouched = claim.signature === undefined ? unsigned(known, policy) : await signed(claim.signature, claim, known, policy);
   const { name, version } = known();
-  const recall = recallOf({ name, version, digest: claim.digest }, policy.recalls, policy.authorities, compare);
+  const recall = recallOf({ name, version, digest: claim.digest }, recallsBy([vouched.authority], policy.recalls), policy.authorities, compare);
   if (recall !== undefined) throw new BerthError('untrusted', `${name} ${version} was recalled by ${recall.authority}: ${recall.reason}; install another version`);
   return vouched;
 }

@@ -18,6 +18,14 @@ export function isRelation(text: string): boolean {
 }
 
 /**
+ * The recalls that count for an image: those by the authority that vouches for it, or whose app it is. Nobody's image is
+ * everybody's who may sign an app of its name.
+ */
+export function recallsBy(entitled: readonly (string | undefined)[], recalls: readonly Recall[]): readonly Recall[] {
+  return entitled.every((name) => name === undefined) ? recalls : recalls.filter(({ authority }) => entitled.includes(authority));
+}
+
+/**
  * The recall that stops this version, if there is one. A recall concerns only apps that its authority may sign; that
  * of an authority which this device does not know (any more) was judged when it was taken, and still holds.
  */

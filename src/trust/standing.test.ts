@@ -12,8 +12,8 @@ import type { Authority, TrustPolicy, Vouched } from './types.ts';
 const day = 24 * 3600_000;
 const compare = (a: string, b: string): number => Number(a) - Number(b);
 
-async function judge(signature: Uint8Array, authorities: readonly Authority[], more: Partial<TrustPolicy> = {}, name = 'web'): Promise<Vouched> {
-  return await judgePackage(claim(signature), { name, version: '1' }, policy(authorities, more), compare);
+async function judge(signature: Uint8Array | undefined, authorities: readonly Authority[], more: Partial<TrustPolicy> = {}, name = 'web'): Promise<Vouched> {
+  return await judgePackage(signature === undefined ? { digest: claim(Buffer.alloc(0)).digest, manifest: () => [] } : claim(signature), { name, version: '1' }, policy(authorities, more), compare);
 }
 
 async function refused(reason: RegExp, ...of: Parameters<typeof judge>): Promise<void> {
@@ -236,16 +236,17 @@ test('who a package is, is asked only after its signatures are good', async () =
   await assert.rejects(judgePackage(claim(wrong), () => assert.fail('asked'), policy([authority('acme', acme)]), compare), { code: 'untrusted' });
 });
 
-test('recalled versions', async () => {
+test('recalled versions: by the authority that vouches, and of nobody\'s image by whoever may sign an app of its name', async () => {
   const acme = await party('acme');
   const signature = await signedBy(acme);
-  const authorities = [authority('acme', acme), authority('other', acme, { apps: ['x'] })];
+  const authorities = [authority('acme', acme), authority('other', await party('other'), { apps: ['*'] })];
   const { digest } = claim(signature);
   const why = { reason: 'it burns' };
   for (const recall of [{ digest }, { app: 'web', digest }, { app: 'web' }, { app: 'web', versions: '= 1' }, { app: 'web', versions: '<< 2' }]) {
     await refused(/web 1 was recalled by acme: it burns/, signature, authorities, { recalls: [{ authority: 'acme', ...recall, ...why }] });
     await judge(signature, authorities, { recalls: [{ authority: 'other', ...recall, ...why }] });
-    await refused(/recalled by gone/, signature, authorities, { recalls: [{ authority: 'gone', ...recall, ...why }] });
+    await judge(signature, authorities, { recalls: [{ authority: 'gone', ...recall, ...why }] });
+    await refused(/web 1 was recalled by other: it burns/, undefined, authorities, { allowUnsigned: true, recalls: [{ authority: 'other', ...recall, ...why }] });
   }
   for (const recall of [{ app: 'web', versions: '>> 1' }, { app: 'shop' }, { app: 'shop', digest }, {}]) {
     await judge(signature, authorities, { recalls: [{ authority: 'acme', ...recall, ...why }] });

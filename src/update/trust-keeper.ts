@@ -4,7 +4,7 @@ import type { Digest } from '../lib/digest.ts';
 import { asBerthError } from '../lib/errors.ts';
 import type { Journal } from '../lib/journal.ts';
 import type { ImageRow, WritableStore } from '../store/index.ts';
-import { readAuthorities, recallOf, type AuthorityFiles, type Recall, type TrustedTime, type TrustPolicy } from '../trust/index.ts';
+import { readAuthorities, recallOf, recallsBy, type AuthorityFiles, type Recall, type TrustedTime, type TrustPolicy } from '../trust/index.ts';
 import type { Ownership } from './ownership.ts';
 import { requireNotRecalled } from './recalled.ts';
 import { trustedTime } from './time.ts';
@@ -82,10 +82,8 @@ export class TrustKeeper {
   /** The recall that keeps an image from running, if there is one: by the authority that vouched for it, or its app's. */
   recallOf({ digest, package: name, version, authority }: Pick<ImageRow, 'digest' | 'package' | 'version' | 'authority'>): Recall | undefined {
     const { trust } = this.#options.store;
-    const entitled = new Set([authority, trust.owner(name)].filter((one) => one !== undefined));
-    // Nobody's image is whosoever may sign an app of its name, which was looked at when the list was taken.
-    const recalls = trust.recalls().filter((recall) => entitled.size === 0 || entitled.has(recall.authority));
-    return recallOf({ name, version, digest }, recalls, [], compareVersions);
+    // Whether an authority may sign an app of this name was looked at when its list was taken.
+    return recallOf({ name, version, digest }, recallsBy([authority, trust.owner(name)], trust.recalls()), [], compareVersions);
   }
 
   /** @throws BerthError `untrusted` for an image that is recalled */
