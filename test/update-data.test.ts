@@ -22,6 +22,12 @@ function written(device: UpdateDevice, name: string): string {
   return existsSync(log) ? readFileSync(log, 'utf8').trim().replaceAll('\n', ' ') : '';
 }
 
+/** Waits until it has written as much, since it writes a moment after it was started, and requires that it is this. */
+async function requireWritten(device: UpdateDevice, name: string, expected: string): Promise<void> {
+  const count = expected.split(' ').length;
+  assert.equal(await until(() => [written(device, name)].find((text) => text.split(' ').length >= count)), expected);
+}
+
 const fails = { script: 'sleep 0.1; exit 3;' } as const;
 
 describe('data', { concurrency: 4 }, () => {
@@ -29,9 +35,9 @@ describe('data', { concurrency: 4 }, () => {
     await device.commits([writer('a', '1.0')]);
     const before = statSync(device.data('a'));
     await device.fails([writer('a', '2.0', fails)], 'rolled_back', /exited with code 3/);
-    assert.equal(written(device, 'a'), '1.0 1.0', 'the old version never meets what the new one wrote');
+    await requireWritten(device, 'a', '1.0 1.0');
     await device.commits([writer('a', '2.0')]);
-    assert.equal(written(device, 'a'), '1.0 1.0 2.0');
+    await requireWritten(device, 'a', '1.0 1.0 2.0');
     const { mode, uid, gid } = statSync(device.data('a'));
     assert.deepEqual({ mode, uid, gid }, { mode: before.mode, uid: before.uid, gid: before.gid });
   });
@@ -43,13 +49,13 @@ describe('data', { concurrency: 4 }, () => {
     })]);
     await until(() => written(device, 'a') === '1.0');
     await device.commits([writer('a', '2.0')]);
-    assert.equal(written(device, 'a'), '1.0 last 2.0');
+    await requireWritten(device, 'a', '1.0 last 2.0');
   });
 
   updateTest(shelf, 'without a snapshot the old version meets what the new one left', async (device) => {
     await device.commits([writer('a', '1.0')]);
     await device.fails([writer('a', '2.0', fails)], 'rolled_back', /exited with code 3/, { snapshot: false });
-    assert.equal(written(device, 'a'), '1.0 2.0 1.0');
+    await requireWritten(device, 'a', '1.0 2.0 1.0');
   });
 
   updateTest(shelf, 'more data than may be copied is refused before anything stops, with the option that takes it', async (device) => {
@@ -59,7 +65,7 @@ describe('data', { concurrency: 4 }, () => {
     await device.fails([writer('a', '2.0')], 'too_large', /data of a is 300 KiB, more than the 200 KiB .*--no-snapshot/);
     assert.equal(await device.instance('a'), running);
     await device.commits([writer('a', '2.0')], { snapshot: false });
-    assert.equal(written(device, 'a'), '1.0 2.0');
+    await requireWritten(device, 'a', '1.0 2.0');
   }, ['snapshot-max: 200KiB']);
 
   updateTest(shelf, 'an app that is taken away by a rollback leaves the data that an earlier one of its name had kept', async (device) => {
@@ -67,9 +73,9 @@ describe('data', { concurrency: 4 }, () => {
     await device.api.must('DELETE', '/apps/n');
     await device.fails([app('a', '2.0', { script: 'sleep 0.2; exit 1' }), writer('n', '2.0')], 'rolled_back', /a: exited with code 1/);
     assert.deepEqual(await device.holding(), { a: '1.0 running' });
-    assert.equal(written(device, 'n'), '1.0');
+    await requireWritten(device, 'n', '1.0');
     await device.commits([writer('n', '1.0')]);
-    assert.equal(written(device, 'n'), '1.0 1.0');
+    await requireWritten(device, 'n', '1.0 1.0');
     assert.equal((await device.api.must('DELETE', '/apps/n?purge=true')).status, 200);
     assert.equal(readdirSync(join(device.daemon.root, 'data')).includes('n'), false);
   });
@@ -82,9 +88,9 @@ describe('migrations', { concurrency: 4 }, () => {
 
   updateTest(shelf, 'a migration changes the data before the new version starts', async (device) => {
     await device.commits([writer('a', '1.0', migrating('echo not for a new app >> /data/log'))]);
-    assert.equal(written(device, 'a'), '1.0');
+    await requireWritten(device, 'a', '1.0');
     await device.commits([writer('a', '2.0', migrating('echo said; echo migrated >> /data/log'))]);
-    assert.equal(written(device, 'a'), '1.0 migrated 2.0');
+    await requireWritten(device, 'a', '1.0 migrated 2.0');
     assert.match((await device.api.must('GET', '/apps/a/logs')).body, /"said"/);
   });
 
@@ -92,7 +98,7 @@ describe('migrations', { concurrency: 4 }, () => {
     await device.commits([writer('a', '1.0'), app('b', '1.0')]);
     await device.fails([writer('a', '2.0', migrating('echo half >> /data/log; exit 4')), app('b', '2.0')], 'rolled_back', /a 2\.0: its migration of the data exited with 4.*berth logs a/);
     assert.deepEqual(await device.holding(), { a: '1.0 running', b: '1.0 running' });
-    assert.equal(written(device, 'a'), '1.0 1.0');
+    await requireWritten(device, 'a', '1.0 1.0');
     assert.deepEqual(await device.versions('a'), ['1.0']);
   });
 
@@ -100,7 +106,7 @@ describe('migrations', { concurrency: 4 }, () => {
     await device.commits([writer('a', '1.0')]);
     await device.fails([writer('a', '2.0', migrating('echo half >> /data/log; exec sleep 1000', '1s'))], 'rolled_back', /took longer than 1s/);
     assert.deepEqual(await device.holding(), { a: '1.0 running' });
-    assert.equal(written(device, 'a'), '1.0 1.0');
+    await requireWritten(device, 'a', '1.0 1.0');
   });
 });
 

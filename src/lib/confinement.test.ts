@@ -86,12 +86,12 @@ test('nothing that a child has started outlives it, nor the one that kills it', 
 });
 
 test('strays of an earlier daemon are ended, and those that are not of its place are left', { skip }, async (t) => {
-  const { confinement, writable } = await open(t);
+  const { confinement, directory, writable } = await open(t);
   const { command, args } = confinement.run({ command: 'sh', args: ['-c', 'echo started; exec sleep 1000'] });
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'ignore'] });
   t.after(() => { child.kill('SIGKILL'); });
   await once(child.stdout, 'data');
-  endStrays(root, '/elsewhere');
+  endStrays(root, join(directory, 'hidden'));
   endStrays(other, writable);
   assert.equal(inside(writable).length > 0, true);
   const ended = once(child, 'exit');

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { BerthError, isErrno } from './errors.ts';
 import { faultDirectory } from './faults.ts';
@@ -138,21 +138,27 @@ function openAll(pid: number): Record<(typeof kinds)[number], number> {
 
 /**
  * Ends what earlier children have left, however they came to: every process whose user is one of the `idsPerApp` from
- * `base` on and that sees `path`. For the start, when none should be there.
+ * `base` on and that sees the directory `path` there. For the start, when none should be there.
  */
 export function endStrays(base: number, path: string): void {
   const ended = new Set<number>();
+  const place = statSync(path);
+  // By what is there, since in another mount namespace another berthd may have a directory of the same name.
+  const sees = (pid: number): boolean => {
+    const found = statSync(`/proc/${pid}/root${path}`, { throwIfNoEntry: false });
+    return found?.ino === place.ino && found.dev === place.dev;
+  };
   for (let before = -1; before < ended.size;) {
     before = ended.size;
     for (const pid of readdirSync('/proc').map(Number).filter(Number.isInteger)) {
       try {
         const { uid } = statSync(`/proc/${pid}`);
-        if (ended.has(pid) || uid < base || uid >= base + idsPerApp || !readFileSync(`/proc/${pid}/mountinfo`, 'utf8').includes(` ${path} `)) continue;
+        if (ended.has(pid) || uid < base || uid >= base + idsPerApp || !sees(pid)) continue;
         process.kill(pid, 'SIGKILL');
         // It may have started others before it ended.
         ended.add(pid);
       } catch (error) {
-        if (!isErrno(error, 'ENOENT', 'ESRCH', 'EINVAL')) throw error;
+        if (!isErrno(error, 'ENOENT', 'ESRCH')) throw error;
       }
     }
   }
