@@ -1,6 +1,7 @@
-import { closeSync, constants, fchmodSync, fchownSync, futimesSync, lchownSync, linkSync, lstatSync, lutimesSync, mkdirSync, openSync, statfsSync, symlinkSync, writeSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fchownSync, futimesSync, lchownSync, linkSync, lstatSync, lutimesSync, mkdirSync, openSync, symlinkSync, writeSync } from 'node:fs';
 import type { Free } from './no-space.ts';
 import type { EntryMeta } from './path-model.ts';
+import { freeFor } from './room.ts';
 import type { ManifestEntry } from './types.ts';
 
 /** Every parent of a rootfs: the container's user may pass through, and look at nothing. */
@@ -120,8 +121,7 @@ export class BundleWriter {
 
   /** What is left on the file system of the bundle, without what is kept for its administrator. */
   free(): Free {
-    const { bavail, bsize, files, ffree } = statfsSync(this.#bundle);
-    return { bytes: bavail * bsize, inodes: files === 0 ? undefined : ffree };
+    return freeFor(this.#bundle);
   }
 
   #place(path: string): string {

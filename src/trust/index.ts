@@ -8,8 +8,8 @@ export type * from './types.ts';
 export { readAuthorities } from './authority-file.ts';
 export type { AuthorityFiles, AuthorityReading } from './authority-file.ts';
 export { judgePackage } from './judge.ts';
-export { closeness, isNamedBy } from './names.ts';
-export { recallOf, recallsBy } from './recalled.ts';
+export { closeness } from './names.ts';
+export { recalledBecause, recallOf, recallsBy } from './recalled.ts';
 export type { RecallJudgement, RecallList } from './recall-list.ts';
 export type { Certificate, Signing, SigningKey } from './signing.ts';
 

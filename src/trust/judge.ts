@@ -1,5 +1,5 @@
 import { BerthError } from '../lib/errors.ts';
-import { recallOf, recallsBy } from './recalled.ts';
+import { recalledBecause, recallOf, recallsBy } from './recalled.ts';
 import type { Claim, CompareVersions, Identity, TrustPolicy, Vouched } from './types.ts';
 
 /**
@@ -12,7 +12,7 @@ export async function judgePackage(claim: Claim, identity: Identity | (() => Ide
   const vouched = claim.signature === undefined ? unsigned(known, policy) : await signed(claim.signature, claim, known, policy);
   const { name, version } = known();
   const recall = recallOf({ name, version, digest: claim.digest }, recallsBy([vouched.authority], policy.recalls), policy.authorities, compare);
-  if (recall !== undefined) throw new BerthError('untrusted', `${name} ${version} was recalled by ${recall.authority}: ${recall.reason}; install another version`);
+  if (recall !== undefined) throw new BerthError('untrusted', `${recalledBecause({ name, version }, recall)}; install another version`);
   return vouched;
 }
 

@@ -25,6 +25,11 @@ export function recallsBy(entitled: readonly (string | undefined)[], recalls: re
   return entitled.every((name) => name === undefined) ? recalls : recalls.filter(({ authority }) => entitled.includes(authority));
 }
 
+/** Why a version must not run any more. */
+export function recalledBecause({ name, version }: Identity, { authority, reason }: Recall): string {
+  return `${name} ${version} was recalled by ${authority}: ${reason}`;
+}
+
 /**
  * The recall that stops this version, if there is one. A recall concerns only apps that its authority may sign; that
  * of an authority which this device does not know (any more) was judged when it was taken, and still holds.

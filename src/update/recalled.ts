@@ -1,18 +1,18 @@
 import { BerthError } from '../lib/errors.ts';
 import type { AppStatus } from '../lifecycle/index.ts';
 import type { ImageRow } from '../store/index.ts';
-import type { Recall } from '../trust/index.ts';
+import { recalledBecause, type Recall } from '../trust/index.ts';
 import type { UpdatesOptions } from './tools.ts';
 import type { TrialWatch } from './trial-watch.ts';
 
-/** Why a version must not run any more. */
-export function recalledBecause({ package: app, version }: Pick<ImageRow, 'package' | 'version'>, { authority, reason }: Recall): string {
-  return `${app} ${version} was recalled by ${authority}: ${reason}`;
+/** Why an image must not run any more. */
+function because({ package: name, version }: Pick<ImageRow, 'package' | 'version'>, recall: Recall): string {
+  return recalledBecause({ name, version }, recall);
 }
 
 /** @throws BerthError `untrusted` for an image that is recalled */
 export function requireNotRecalled(image: Pick<ImageRow, 'package' | 'version'>, recall: Recall | undefined): void {
-  if (recall !== undefined) throw new BerthError('untrusted', `${recalledBecause(image, recall)}; install another version`, { detail: { app: image.package, recall } });
+  if (recall !== undefined) throw new BerthError('untrusted', `${because(image, recall)}; install another version`, { detail: { app: image.package, recall } });
 }
 
 /** An app whose version must not run. */
@@ -26,7 +26,7 @@ function recalledApps({ store, trust }: Pick<UpdatesOptions, 'store' | 'trust'>)
   return store.apps().flatMap(({ name, image }) => {
     const row = store.image(image)!;
     const recall = trust.recallOf(row);
-    return recall === undefined ? [] : [{ app: name, why: recalledBecause(row, recall) }];
+    return recall === undefined ? [] : [{ app: name, why: because(row, recall) }];
   });
 }
 
